@@ -1,0 +1,40 @@
+# Every target sets up .venv when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check fix bench-peers clean
+
+help:  ## Show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "slsadapt needs Python 3.10 or later; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## Run the Flask sample on a Tencent event, the Django sample on an AWS one
+	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/hello.json
+	$(BIN)/slsadapt invoke samples/django_app samples/django_app/events/home.json
+
+test: check  ## Check, then test here with coverage and on every other Python found
+	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python scripts/other_pythons.py
+
+check: $(STAMP)  ## Run ruff and mypy, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(STAMP)  ## Let ruff sort, format and mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi and Mangum
+	$(BIN)/python benchmarks/overhead.py --json benchmarks/results/overhead.json
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .coverage*

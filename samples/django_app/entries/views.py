@@ -1,0 +1,34 @@
+"""Show the guestbook and let visitors sign it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from .forms import EntryForm
+from .models import Entry
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """List the entries."""
+    return render(request, "entries/home.html", {"entries": Entry.objects.all()})
+
+
+def sign(request: HttpRequest) -> HttpResponse:
+    """Show the form; create an entry from a valid one."""
+    form = EntryForm(
+        request.POST or None, request.FILES or None, initial={"name": request.user.get_username()}
+    )
+    if form.is_valid():
+        form.save()
+        messages.success(request, "Thank you for signing.")
+        return redirect("home")
+    return render(request, "entries/sign.html", {"form": form})
+
+
+def attachment(request: HttpRequest, pk: int) -> FileResponse:
+    """Send an entry's file."""
+    entry = get_object_or_404(Entry.objects.exclude(attachment=""), pk=pk)
+    # Always a download: a visitor's HTML must not run as a page of ours.
+    return FileResponse(entry.attachment.open(), as_attachment=True)

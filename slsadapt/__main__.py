@@ -1,0 +1,5 @@
+"""Make ``python -m slsadapt`` the command."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,35 @@
+"""The ``slsadapt`` command, one module a subcommand."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command and exit: 0, 1 where the application failed, 2 where it was misused."""
+    try:
+        for name in ("click", "rich"):
+            import_module(name)
+    except ModuleNotFoundError:
+        sys.stderr.write("the slsadapt command needs its extra: pip install 'slsadapt[cli]'\n")
+        sys.exit(2)
+    import click
+
+    from .. import __version__
+    from .invoke import invoke
+
+    @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+    @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+    def slsadapt() -> None:
+        """Run a Flask, Django, FastAPI or any WSGI or ASGI application as a cloud function.
+
+        \b
+        Answer one event of a gateway, as the cloud would:
+          slsadapt invoke shop:app event.json
+        """  # noqa: D301 - click reads the octet \b
+
+    slsadapt.add_command(invoke)
+    slsadapt(prog_name="slsadapt")

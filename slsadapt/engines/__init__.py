@@ -1,0 +1,1 @@
+"""How an application runs: WSGI and ASGI, and telling them apart."""

@@ -1,0 +1,276 @@
+"""Run an ASGI 3 application: HTTP and lifespan, on a private loop.
+
+Source: https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+
+from ..errors import ApplicationError
+from ..message import Response
+from ..percent import decode, encode_path
+from .headers import is_dropped, refuse_control_characters
+from .interface import is_coroutine_function
+from .lifespan import Lifespan
+from .loop import InstanceLoop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from ..message import Address, Pairs
+    from .lifespan import Mode
+
+    Scope = dict[str, Any]
+    Message = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["AsgiEngine"]
+
+# From a header's name, as gateways spell it, to its octets in lower case, empty for what no
+# application may see. Clients choose the names, so the memory is bounded.
+_name_octets: dict[str, bytes] = {}
+_REMEMBERED_NAMES = 512
+
+
+def _header_octets(headers: Pairs) -> list[tuple[bytes, bytes]]:
+    octets = _name_octets
+    try:
+        return [(octets[name], value.encode("latin-1")) for name, value in headers]
+    except KeyError:
+        pass
+    pairs = []
+    for name, value in headers:
+        lower = name.lower()
+        if not is_dropped(lower):
+            pair = lower.encode("latin-1", "replace"), value.encode("latin-1")
+            pairs.append(pair)
+            if len(octets) < _REMEMBERED_NAMES:
+                octets[name] = pair[0]
+    return pairs
+
+
+class AsgiEngine:
+    """Run one ASGI application; safe to call from several threads.
+
+    Loop and lifespan begin with the first request, or with ``initialize``, and end with
+    ``close`` or the interpreter. A request after ``close`` begins them anew.
+    """
+
+    def __init__(self, app: AsgiApp, lifespan: Mode, lifespan_timeout_s: float) -> None:
+        # Called outside the loop, so calling it must do no more than make a coroutine.
+        self._app: Any = app if is_coroutine_function(app) else _awaited(app)
+        self._mode = lifespan
+        self._timeout_s = lifespan_timeout_s
+        self._starting = threading.Lock()
+        self._loop: InstanceLoop | None = None
+        self._lifespan: Lifespan | None = None
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Pairs,
+        body: bytes,
+        scheme: str,
+        client: Address | None,
+        server: Address,
+        root_path: str,
+        stage: str,
+        request_id: str,
+        user: str | None,
+    ) -> Exchange:
+        """Write a request's fields as a scope."""
+        text = decode(path).decode("utf-8", "replace") if "%" in path else path
+        raw_path = path.encode("ascii")
+        if root_path:
+            text = root_path + text
+            raw_path = encode_path(root_path).encode("ascii") + raw_path
+        return Exchange(
+            {
+                "type": "http",
+                # 2.4: send() raises OSError where the client is gone, which it never is here.
+                "asgi": {"version": "3.0", "spec_version": "2.4"},
+                "http_version": "1.1",
+                "method": method,
+                "scheme": scheme,
+                "path": text,
+                "raw_path": raw_path,
+                "query_string": query.encode("utf-8", "surrogatepass"),
+                "root_path": root_path,
+                "headers": _header_octets(headers),
+                "client": client,
+                "server": server,
+            },
+            body,
+        )
+
+    def run(self, exchange: Exchange) -> Response:
+        """Run the application once.
+
+        Raises:
+            ApplicationError: the application breaks ASGI.
+            LifespanError: its start-up failed; the next request tries again.
+            Exception: whatever the application raises.
+        """
+        loop = self._loop or self._start()
+        if self._lifespan is not None:
+            exchange.environ["state"] = self._lifespan.state.copy()
+        try:
+            loop.run(self._app(exchange.environ, exchange.receive, exchange.send))
+        except asyncio.CancelledError:
+            if not exchange.complete:
+                raise ApplicationError("the application cancelled its own request") from None
+        except Exception as error:
+            if not exchange.complete:
+                raise
+            # The client has its whole answer: what failed is work that went on behind it.
+            _log_failure(error)
+        return exchange.response()
+
+    def initialize(self) -> None:
+        """Start the loop and the application's lifespan, unless they run already."""
+        if self._loop is None:
+            self._start()
+
+    def close(self) -> None:
+        """Run the application's shutdown and close the loop."""
+        with self._starting:
+            loop, lifespan = self._loop, self._lifespan
+            self._loop = self._lifespan = None
+            atexit.unregister(self.close)
+            if loop is not None:
+                try:
+                    if lifespan is not None:
+                        loop.run(lifespan.stop())
+                finally:
+                    loop.shut_down()
+
+    def _start(self) -> InstanceLoop:
+        with self._starting:
+            if self._loop is None:
+                loop = InstanceLoop()
+                try:
+                    if self._mode != "off":
+                        lifespan = loop.run(_started(self._app, self._mode, self._timeout_s))
+                        self._lifespan = lifespan
+                except BaseException:
+                    loop.shut_down()
+                    raise
+                atexit.register(self.close)
+                self._loop = loop
+            return self._loop
+
+
+def _awaited(app: AsgiApp) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
+    """Call an application that only returns an awaitable from inside the loop."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return call
+
+
+async def _started(app: AsgiApp, mode: Mode, timeout_s: float) -> Lifespan:
+    lifespan = Lifespan(app, mode, timeout_s)
+    await lifespan.start()
+    return lifespan
+
+
+def _log_failure(error: Exception) -> None:
+    """Log what failed after the response was complete."""
+    import logging
+
+    logging.getLogger("slsadapt").error(
+        "the application failed after its response was complete", exc_info=error
+    )
+
+
+class Exchange:
+    """One scope, and what passes through ``receive`` and ``send``."""
+
+    __slots__ = (
+        "environ",
+        "body",
+        "status",
+        "headers",
+        "chunks",
+        "complete",
+        "waiters",
+    )
+
+    def __init__(self, scope: Scope, body: bytes) -> None:
+        # Dialects write their annotations into either engine's, so both call it the same.
+        self.environ = scope
+        self.body: bytes | None = body
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.chunks: list[bytes] = []
+        self.complete = False
+        self.waiters: list[asyncio.Future[None]] = []
+
+    async def receive(self) -> Message:
+        body = self.body
+        if body is not None:
+            self.body = None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if not self.complete:
+            waiter = asyncio.get_running_loop().create_future()
+            self.waiters.append(waiter)
+            await waiter
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            if self.status:
+                raise ApplicationError("http.response.start was sent twice")
+            try:
+                self.headers = [
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in message.get("headers", ())
+                ]
+                status = int(message["status"])
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise ApplicationError(
+                    "http.response.start takes 'status' as int and 'headers' as pairs of bytes"
+                ) from None
+            if not 100 <= status <= 599:
+                raise ApplicationError(f"'status' must be from 100 to 599, got {status}")
+            refuse_control_characters(self.headers)
+            self.status = status
+        elif kind == "http.response.body":
+            if not self.status:
+                raise ApplicationError("http.response.body was sent before http.response.start")
+            if self.complete:
+                raise ApplicationError("http.response.body was sent after the last one")
+            chunk = message.get("body", b"")
+            if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise ApplicationError(f"'body' must be bytes, got {type(chunk).__name__}")
+            if chunk:
+                self.chunks.append(bytes(chunk))
+            if not message.get("more_body", False):
+                self.complete = True
+                for waiter in self.waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
+        else:
+            raise ApplicationError(f"no such message in HTTP: {kind!r}")
+
+    def response(self) -> Response:
+        if not self.complete:
+            started = "did not finish its" if self.status else "sent no"
+            raise ApplicationError(f"the application returned but {started} response")
+        if self.environ["method"] == "HEAD" or self.status in (204, 304):
+            return Response(self.status, self.headers)
+        chunks = self.chunks
+        return Response(
+            self.status, self.headers, chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        )

@@ -1,0 +1,179 @@
+"""The event loop of one instance: private, persistent, run only while somebody waits.
+
+Clouds call a handler and freeze the instance when it returns, so the loop turns during calls
+and rests between them. A call that never suspends costs no turn at all: its task takes its
+first step right here, under the running loop and as the current task, as an eager task would
+(which asyncio has only from Python 3.12 on, and only inside a loop that runs already).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextvars import copy_context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Coroutine
+    from contextvars import Context
+    from selectors import BaseSelector
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    Hooks = tuple[Any, Any]
+
+__all__ = ["InstanceLoop"]
+
+
+class InstanceLoop(asyncio.SelectorEventLoop):
+    """An event loop that any thread may run coroutines on, several at once.
+
+    The first thread to come drives the loop until its own coroutine is done; threads that come
+    meanwhile hand theirs to that loop, and one of them drives on when the first leaves.
+    """
+
+    if TYPE_CHECKING:
+        # What asyncio's loops hold, from Python 3.4 to 3.14, and its types leave out.
+        _ready: deque[asyncio.Handle]
+        _scheduled: list[asyncio.TimerHandle]
+        _selector: BaseSelector
+        _thread_id: int | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starting = False
+        self._first_step: tuple[Callable[[], object], Context] | None = None
+        self._driver = threading.Lock()
+        self._waiting: list[threading.Event] = []
+        # How this loop hears of asynchronous generators is known only while it runs.
+        self._hooks: Hooks = self.run_until_complete(_asyncgen_hooks())
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, in a copy of the caller's context.
+
+        Background tasks go on meanwhile, by at least one turn of the loop where any is due.
+
+        Raises:
+            RuntimeError: called from inside the application, whose loop would wait for itself.
+        """
+        running = asyncio._get_running_loop()
+        if running is self:
+            coroutine.close()
+            raise RuntimeError(
+                "the handler was called from inside its own application, which would wait for "
+                "itself; await handler.async_call(event, context) there"
+            )
+        if running is not None:
+            return self._run_in_thread(coroutine)
+        if not self._driver.acquire(blocking=False):
+            return self._follow(coroutine)
+        try:
+            task = self._start(coroutine)
+            if not task.done():
+                try:
+                    self.run_until_complete(task)
+                except (KeyboardInterrupt, SystemExit):
+                    task.cancel()
+                    raise
+            elif self._ready or self._scheduled or len(self._selector.get_map()) > 1:
+                # Callbacks, timers or sockets beside the wake-up pipe wait for a turn.
+                self.call_soon(self.stop)
+                self.run_forever()
+        finally:
+            self._driver.release()
+            if self._waiting:
+                self._wake()
+        return task.result()
+
+    def shut_down(self) -> None:
+        """Cancel what still runs, finish generators and threads, and close the loop."""
+        with self._driver:
+            tasks = asyncio.all_tasks(self)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.run_until_complete(self.shutdown_asyncgens())
+            self.run_until_complete(self.shutdown_default_executor())
+            self.close()
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle | None:
+        """Catch the first step that a new task asks for, so that ``_start`` can take it."""
+        if self._starting:
+            self._starting = False
+            assert context is not None
+            self._first_step = callback, context
+            return None
+        return super().call_soon(callback, *args, context=context)
+
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Make a task and take its first step at once."""
+        self._starting = True
+        task = asyncio.Task(coroutine, loop=self)
+        assert self._first_step is not None
+        step, context = self._first_step
+        self._first_step = None
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*self._hooks)
+        self._thread_id = threading.get_ident()
+        asyncio._set_running_loop(self)
+        try:
+            context.run(step)
+        finally:
+            asyncio._set_running_loop(None)
+            self._thread_id = None
+            sys.set_asyncgen_hooks(*hooks)
+        return task
+
+    def _follow(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Let the thread that drives the loop run the coroutine, and drive when it leaves."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self)
+        wake = threading.Event()
+        future.add_done_callback(lambda _: wake.set())
+        self._waiting.append(wake)
+        try:
+            while not future.done():
+                if self._driver.acquire(blocking=False):
+                    try:
+                        self.run_until_complete(asyncio.wrap_future(future, loop=self))
+                    finally:
+                        self._driver.release()
+                        self._wake()
+                else:
+                    wake.wait()
+                    wake.clear()
+        finally:
+            self._waiting.remove(wake)
+        return future.result()
+
+    def _wake(self) -> None:
+        """Let whoever waits try to drive."""
+        for wake in self._waiting.copy():
+            wake.set()
+
+    def _run_in_thread(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run beside a foreign loop that is running in this thread, which has to wait."""
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                results.append(self.run(coroutine))
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=copy_context().run, args=(work,))
+        thread.start()
+        thread.join()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+async def _asyncgen_hooks() -> Hooks:
+    hooks = sys.get_asyncgen_hooks()
+    return hooks.firstiter, hooks.finalizer

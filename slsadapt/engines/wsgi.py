@@ -1,0 +1,249 @@
+"""Run a WSGI application, PEP 3333 to the letter.
+
+Source: https://peps.python.org/pep-3333/
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import copy_context
+from io import BytesIO
+
+from ..errors import ApplicationError
+from ..message import Response
+from ..percent import decode_latin1
+from .headers import is_dropped, refuse_control_characters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Any, BinaryIO
+
+    from ..message import Address, Pairs
+
+    Environ = dict[str, Any]
+    ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+    StartResponse = Callable[..., Callable[[bytes], None]]
+    WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+__all__ = ["FileWrapper", "WsgiEngine"]
+
+
+class FileWrapper:
+    """Hand a file over as ``wsgi.file_wrapper`` does, for the engine to read in one go."""
+
+    def __init__(self, file: BinaryIO, block_size: int = 8192) -> None:
+        self.file = file
+        self.block_size = block_size
+        if hasattr(file, "close"):
+            self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.file.read(self.block_size):
+            yield block
+
+
+# What every environ begins with; a copy also has room for as many headers, and a dict that
+# grows is half of the cost.
+_TEMPLATE: Environ = {
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "/",
+    "QUERY_STRING": "",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "443",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "REMOTE_ADDR": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "https",
+    "wsgi.input": None,
+    "wsgi.errors": None,
+    # Other threads may call the handler meanwhile.
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+    "wsgi.file_wrapper": FileWrapper,
+}
+_TEMPLATE_ENTRIES = len(_TEMPLATE)
+
+# From a header's name, as gateways spell it, to its environ key, "" for what no application
+# may see. Clients choose the names, so the memory is bounded.
+_environ_keys: dict[str, str] = {}
+_REMEMBERED_NAMES = 512
+
+
+def _environ_key(name: str) -> str:
+    key = _environ_keys.get(name)
+    if key is None:
+        key = name.upper().replace("-", "_")
+        if is_dropped(name.lower()):
+            key = ""
+        elif key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        if len(_environ_keys) < _REMEMBERED_NAMES:
+            _environ_keys[name] = key
+    return key
+
+
+def _join_headers(headers: Pairs) -> Environ:
+    """Write headers as environ variables, repeats joined and the unseen left out."""
+    environ: Environ = {}
+    for name, value in headers:
+        key = _environ_key(name)
+        if key in environ:
+            # RFC 9110 5.3 and, for cookies, RFC 6265 5.4.
+            separator = "; " if key == "HTTP_COOKIE" else ", "
+            value = f"{environ[key]}{separator}{value}"
+        environ[key] = value
+    environ.pop("", None)
+    return environ
+
+
+class WsgiEngine:
+    """Run one WSGI application; safe to call from several threads."""
+
+    def __init__(self, app: WsgiApp) -> None:
+        self._app = app
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Pairs,
+        body: bytes,
+        scheme: str,
+        client: Address | None,
+        server: Address,
+        root_path: str,
+        stage: str,
+        request_id: str,
+        user: str | None,
+    ) -> Exchange:
+        """Write a request's fields as an environ; octets become latin-1 characters."""
+        environ = _TEMPLATE.copy()
+        try:
+            for name, value in headers:
+                environ[_environ_keys[name]] = value
+        except KeyError:
+            pass
+        if len(environ) != _TEMPLATE_ENTRIES + len(headers) or "" in environ:
+            # A new name, a repeat or a header that no application may see.
+            environ = _TEMPLATE | _join_headers(headers)
+        environ["REQUEST_METHOD"] = method
+        if root_path:
+            environ["SCRIPT_NAME"] = (
+                root_path if root_path.isascii() else root_path.encode().decode("latin-1")
+            )
+        environ["PATH_INFO"] = decode_latin1(path) if "%" in path else path
+        environ["QUERY_STRING"] = query
+        environ["SERVER_NAME"], port = server
+        if port != 443:
+            environ["SERVER_PORT"] = str(port)
+        environ["wsgi.url_scheme"] = scheme
+        environ["wsgi.input"] = BytesIO(body)
+        environ["wsgi.errors"] = sys.stderr
+        if body:
+            environ["CONTENT_LENGTH"] = str(len(body))
+        if client is not None:
+            environ["REMOTE_ADDR"], port = client
+            if port:
+                environ["REMOTE_PORT"] = str(port)
+        if user is not None:
+            environ["REMOTE_USER"] = user
+        exchange = Exchange()
+        exchange.environ = environ
+        return exchange
+
+    def run(self, exchange: Exchange) -> Response:
+        """Run the application once, in a context of its own.
+
+        Raises:
+            ApplicationError: the application breaks PEP 3333.
+            Exception: whatever the application raises.
+        """
+        return copy_context().run(exchange.run, self._app)
+
+    def initialize(self) -> None:
+        """Do nothing: WSGI has no start-up."""
+
+    def close(self) -> None:
+        """Do nothing: WSGI has no shutdown."""
+
+
+class Exchange:
+    """One environ, and what the application answers through ``start_response``."""
+
+    __slots__ = ("environ", "status", "headers", "chunks")
+
+    environ: Environ
+    status: str
+    headers: Sequence[tuple[str, str]]
+    chunks: list[bytes]
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: ExcInfo | None = None,
+    ) -> Callable[[bytes], None]:
+        """Take status and headers; PEP 3333 says when a second time is allowed."""
+        if exc_info is not None:
+            try:
+                # From its first octet on the body counts as sent, and the start as irrevocable.
+                if self.chunks:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a traceback that refers to its own frame never goes away
+        elif self.status:
+            raise ApplicationError("start_response was called twice without exc_info")
+        self.status = status
+        self.headers = headers
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Take a part of the body, before any that the application returns."""
+        if type(data) is not bytes:
+            raise ApplicationError(f"the body must be bytes, got {type(data).__name__}")
+        if data:
+            self.chunks.append(data)
+
+    def run(self, app: WsgiApp) -> Response:
+        """Call the application, collect its body and close its iterable."""
+        self.status = ""
+        self.chunks = chunks = []
+        body = app(self.environ, self.start_response)
+        try:
+            if type(body) is FileWrapper:
+                self.write(body.file.read())
+            else:
+                for chunk in body:
+                    if not self.status:
+                        raise ApplicationError("the body began before start_response was called")
+                    if type(chunk) is not bytes:
+                        self.write(chunk)  # says what is wrong
+                    if chunk:
+                        chunks.append(chunk)
+        finally:
+            if (close := getattr(body, "close", None)) is not None:
+                close()
+        if not self.status:
+            raise ApplicationError("the application never called start_response")
+        try:
+            status = int(self.status[:3])
+        except (TypeError, ValueError):
+            status = 0
+        if not 100 <= status <= 599:
+            raise ApplicationError("start_response takes a status such as '200 OK'")
+        headers = self.headers
+        try:
+            refuse_control_characters(headers)
+        except (TypeError, ValueError):
+            raise ApplicationError(
+                "start_response takes headers as a list of (name, value) pairs of str"
+            ) from None
+        if self.environ["REQUEST_METHOD"] == "HEAD" or status in (204, 304):
+            return Response(status, headers)
+        return Response(status, headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))

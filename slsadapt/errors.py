@@ -1,0 +1,53 @@
+"""Every exception slsadapt raises.
+
+Messages name fields and types, never values: headers and bodies hold secrets.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ApplicationError",
+    "BadEventError",
+    "InterfaceError",
+    "LifespanError",
+    "OptionError",
+    "ResultTooLargeError",
+    "SlsadaptError",
+    "UnknownEventError",
+]
+
+
+class SlsadaptError(Exception):
+    """Base of all; ``status_hint`` is the HTTP status that answers it."""
+
+    status_hint = 500
+
+
+class BadEventError(SlsadaptError, ValueError):
+    """An HTTP event with a missing or wrong field; the message names it."""
+
+    status_hint = 400
+
+
+class UnknownEventError(SlsadaptError, LookupError):
+    """An event that no dialect claims."""
+
+
+class OptionError(SlsadaptError, TypeError):
+    """An unknown option of ``wrap``, or a value it does not take."""
+
+
+class InterfaceError(SlsadaptError, TypeError):
+    """An object that is not, or not recognisably, a WSGI or ASGI application."""
+
+
+class ApplicationError(SlsadaptError, RuntimeError):
+    """An application that breaks WSGI or ASGI: no response, two responses, a wrong type."""
+
+
+class LifespanError(ApplicationError):
+    """An ASGI application whose start-up or shutdown failed or took too long."""
+
+
+class ResultTooLargeError(SlsadaptError, ValueError):
+    """A response that the platform would refuse for its size."""

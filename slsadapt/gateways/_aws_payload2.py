@@ -1,0 +1,203 @@
+"""Payload 2.0, which HTTP APIs and function URLs share but for the path."""
+
+from __future__ import annotations
+
+from ..message import Response
+from ..percent import decode, encode_path
+from ._aws import ACCOUNT_ID, API_ID, DEFAULT_STAGE, EPOCH
+from ._body import decode_base64, decode_body, encode_body
+from ._fields import OBJECT, TEXT, TEXT_OR_NONE, address, header_pairs, scalar_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..message import Build, Request, T
+
+    JSON = dict[str, Any]
+
+FIELDS = (
+    ("requestContext", OBJECT),
+    ("requestContext.http", OBJECT),
+    ("requestContext.http.method", TEXT),
+    ("requestContext.http.sourceIp", TEXT_OR_NONE),
+    ("requestContext.requestId", TEXT_OR_NONE),
+    ("requestContext.stage", TEXT_OR_NONE),
+    ("requestContext.domainName", TEXT_OR_NONE),
+    ("rawPath", TEXT),
+    ("rawQueryString", TEXT),
+    ("headers", OBJECT),
+    ("cookies", (list, type(None))),
+)
+
+
+def decode_into(event: JSON, build: Build[T], path: str, root_path: str, stage: str) -> T:
+    """Read all but the path, which the two dialects encode differently."""
+    context = event["requestContext"]
+    http = context["http"]
+    fields = event["headers"]
+    # HTTP APIs lift cookies out of the headers, function URLs copy them; applications expect
+    # one Cookie line.
+    if (cookies := event.get("cookies")) and "cookie" not in fields:
+        fields = {**fields, "cookie": "; ".join(cookies)}
+    headers = header_pairs(fields)
+    if "host" not in fields:
+        # The names are lower-case, but for the preview's events of 2019.
+        fields = {name.lower(): value for name, value in headers}
+    # Both speak nothing but HTTPS; http comes from emulators alone.
+    scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
+    source = http.get("sourceIp")
+    authorizer = context.get("authorizer")
+    body = event.get("body")
+    return build(
+        http["method"].upper(),
+        path or "/",
+        event["rawQueryString"],
+        headers,
+        decode_body(body, event.get("isBase64Encoded")) if body is not None else b"",
+        scheme,
+        (source, 0) if source else None,
+        address(fields.get("host"), fields.get("x-forwarded-port"), scheme),
+        root_path,
+        stage,
+        context.get("requestId") or "",
+        _principal(authorizer) if authorizer else None,
+    )
+
+
+def _principal(authorizer: JSON) -> str | None:
+    """Name who the gateway authorized: a Lambda authorizer's principal, a token's subject
+    or an IAM identity.
+    """
+    for kind, name in (("lambda", "principalId"), ("iam", "userArn")):
+        if user := (authorizer.get(kind) or {}).get(name):
+            return str(user)
+    user = ((authorizer.get("jwt") or {}).get("claims") or {}).get("sub")
+    return str(user) if user else None
+
+
+def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
+    """Write a payload 2.0 result, which holds one string a header and a list of cookies."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in response.headers:
+        name = name.lower()
+        if name == "set-cookie":
+            cookies.append(value)
+        else:
+            # RFC 9110 5.3 lets repeats be joined.
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    text, is_base64 = encode_body(
+        response.body,
+        headers.get("content-type", ""),
+        headers.get("content-encoding", ""),
+        text_mime_types,
+    )
+    result: JSON = {
+        "statusCode": response.status,
+        "headers": headers,
+        "body": text,
+        "isBase64Encoded": is_base64,
+    }
+    if cookies:
+        result["cookies"] = cookies
+    return result
+
+
+def encode_event(request: Request, raw_path: str, domain: str, keep_cookie: bool) -> JSON:
+    """Write an event as the gateway does; ``keep_cookie`` leaves cookies in the headers too."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for name, value in request.headers:
+        if name == "cookie":
+            cookies += value.split("; ")
+            if not keep_cookie:
+                continue
+            separator = "; "
+        else:
+            separator = ","
+        headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    headers.setdefault("host", domain)
+    headers["x-forwarded-proto"] = request.scheme
+    headers["x-forwarded-port"] = str(request.server[1])
+    source = request.client[0] if request.client else ""
+    parameters: dict[str, str] = {}
+    for piece in request.query.split("&") if request.query else ():
+        key, _, value = (
+            decode(part.replace("+", " ")).decode("utf-8", "replace")
+            for part in piece.partition("=")
+        )
+        parameters[key] = f"{parameters[key]},{value}" if key in parameters else value
+    event: JSON = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": raw_path,
+        "rawQueryString": request.query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": ACCOUNT_ID,
+            "apiId": API_ID,
+            "domainName": domain,
+            "domainPrefix": domain.partition(".")[0],
+            "http": {
+                "method": request.method,
+                "path": decode(encode_path(request.root_path) + request.path).decode(
+                    "utf-8", "replace"
+                ),
+                "protocol": "HTTP/1.1",
+                "sourceIp": source,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": request.request_id,
+            "routeKey": "$default",
+            "stage": request.stage or DEFAULT_STAGE,
+            "time": EPOCH,
+            "timeEpoch": 0,
+        },
+        "isBase64Encoded": False,
+    }
+    # Absent rather than null or empty, as the gateways do.
+    if cookies:
+        event["cookies"] = cookies
+    if parameters:
+        event["queryStringParameters"] = parameters
+    if request.user is not None:
+        event["requestContext"]["authorizer"] = {"lambda": {"principalId": request.user}}
+    if request.body:
+        content_type = headers.get("content-type", "")
+        event["body"], event["isBase64Encoded"] = encode_body(
+            request.body, content_type, headers.get("content-encoding", ""), ()
+        )
+    return event
+
+
+def decode_result(result: Any, malformed: Response) -> Response:
+    """Read a result as the gateway does; a wrong one becomes its answer to ``malformed``.
+
+    Without ``statusCode`` the whole value is the body of a 200. Without a content type it is
+    ``application/json``. Transport headers (date, content length) are left to the transport.
+    """
+    if not isinstance(result, dict) or "statusCode" not in result:
+        import json
+
+        body = result if isinstance(result, str) else json.dumps(result, separators=(",", ":"))
+        return Response(200, (("content-type", "application/json"),), body.encode())
+    try:
+        status = int(result["statusCode"])
+        if not 100 <= status <= 599:
+            return malformed
+        headers = [
+            (name.lower(), scalar_text(value))
+            for name, value in (result.get("headers") or {}).items()
+        ]
+        headers += [("set-cookie", cookie) for cookie in result.get("cookies") or ()]
+        octets: bytes | None = (result.get("body") or "").encode("utf-8", "surrogatepass")
+        if result.get("isBase64Encoded"):
+            octets = decode_base64(result.get("body") or "")
+    except (TypeError, ValueError, AttributeError):
+        return malformed
+    if octets is None:
+        return malformed
+    if "content-type" not in dict(headers):
+        headers.append(("content-type", "application/json"))
+    return Response(status, tuple(headers), octets)

@@ -1,0 +1,131 @@
+"""What every dialect says when an event is not what its vendor documents.
+
+Dialects read fields straight from the event, and call ``bad_event`` only when that fails:
+checking each field beforehand would cost every good event for the sake of the rare bad one.
+"""
+
+from __future__ import annotations
+
+from ..errors import BadEventError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..message import Address, Pairs
+
+    JSON = dict[str, Any]
+    # Dotted path of a field, the types it may have; ``type(None)`` among them: may be absent.
+    Field = tuple[str, tuple[type, ...]]
+
+NONE = type(None)
+TEXT = (str,)
+TEXT_OR_NONE = (str, NONE)
+OBJECT = (dict,)
+OBJECT_OR_NONE = (dict, NONE)
+# What a header or query value may be: JSON writers of every language print some as numbers.
+SCALARS = (str, int, float)
+# What reading a field of a wrong type raises; dialects turn these into BadEventError.
+WRONG = (KeyError, TypeError, AttributeError, ValueError)
+
+
+def bad_event(event: JSON, fields: tuple[Field, ...], error: Exception) -> Exception:
+    """Explain ``error`` by the first of ``fields`` that is missing or mistyped.
+
+    Returns:
+        A BadEventError that names the field, or ``error`` itself where every field is right,
+        because then the fault is ours.
+    """
+    if isinstance(error, BadEventError):
+        return error
+    for path, types in fields:
+        value: Any = event
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, types):
+            expected = " or ".join(kind.__name__ for kind in types if kind is not NONE)
+            return BadEventError(f"{path!r} must be {expected}, got {type(value).__name__}")
+        if isinstance(value, dict) and path.lower().endswith(("headers", "parameters", "string")):
+            for key, item in value.items():
+                for each in item if isinstance(item, list) else (item,):
+                    if not isinstance(each, SCALARS):
+                        return BadEventError(
+                            f"'{path}.{key}' must be str, got {type(each).__name__}"
+                        )
+    return error
+
+
+def scalar_text(value: object) -> str:
+    """Write a header or query value that arrived as a JSON number or boolean."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise TypeError(f"no text in {type(value).__name__}")
+
+
+def header_pairs(fields: JSON) -> Pairs:
+    """Read a map of one value a header; names stay as the gateway spells them."""
+    try:
+        # One call in C finds out that every value is ASCII text, as it nearly always is.
+        if all(map(str.isascii, fields.values())):
+            return fields.items()
+    except TypeError:
+        pass
+    return [(name, _octets(value)) for name, value in fields.items()]
+
+
+def repeats(lists: JSON, fields: JSON) -> bool:
+    """Tell whether a map of lists holds more than the map of single values beside it."""
+    return len(lists) != len(fields) or {*map(len, lists.values())} != {1}
+
+
+def header_lists(lists: JSON) -> Pairs:
+    """Read a map of lists of header values."""
+    pairs = []
+    for name, values in lists.items():
+        if not isinstance(values, list):
+            raise TypeError(name)
+        pairs += [(name, _octets(value)) for value in values]
+    return pairs
+
+
+def _octets(value: object) -> str:
+    """Write a header value as latin-1 characters, each standing for one octet.
+
+    A value with other characters was decoded by the gateway, as UTF-8.
+    """
+    text = scalar_text(value)
+    if text.isascii() or ord(max(text)) < 256:
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+def address(host: str | None, port: str | None, scheme: str) -> Address:
+    """Read the (host, port) the client asked for.
+
+    Args:
+        host: the ``Host`` header; an IPv6 address loses its brackets (RFC 3986 3.2.2). Without
+            any it is ``localhost``, since PEP 3333 wants a name.
+        port: the gateway's own word, which counts where ``Host`` names none.
+        scheme: gives the port that nothing names.
+    """
+    name = host or "localhost"
+    if port == "443" and ":" not in name:
+        return name, 443
+    source = "headers.host"
+    named = ""
+    if ":" in name:
+        if name[0] == "[":
+            name, _, named = name[1:].partition("]")
+            named = named.removeprefix(":")
+        else:
+            name, _, named = name.rpartition(":")
+    if not named:
+        source = "headers.x-forwarded-port"
+        named = port or ("443" if scheme == "https" else "80")
+    if not (named.isascii() and named.isdigit() and int(named) < 65536):
+        raise BadEventError(f"{source!r} must end in a port number from 0 to 65535")
+    return name, int(named)

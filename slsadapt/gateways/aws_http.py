@@ -1,0 +1,111 @@
+"""AWS HTTP APIs, payload 2.0.
+
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+- Path: ``rawPath`` comes **decoded once**, so it is encoded again and never decoded twice. The
+  gateway loses what told ``%2F`` from ``/``, cuts the path at a decoded ``?``, and octets that
+  are not UTF-8. The documentation does not say; a live capture of July 2026 does.
+- Stage: a named stage is the first segment of ``rawPath``, also on a custom domain, where the
+  client did not send it (``$default`` never is). On the default host the client did.
+- Base path: the mapping key of a custom domain is nowhere in the event; name it in
+  ``base_path``.
+- Query: ``rawQueryString``, as sent.
+- Repeats: headers joined with ``,``; cookies a list of their own.
+- Body: absent without one; base64 when the gateway finds it binary.
+- Response: one string a header, cookies apart, no ``multiValueHeaders``. A malformed result
+  is a 500.
+- Limits: 6 MB each way (Lambda's), 10,240 octets of headers, 30 s.
+"""
+
+from __future__ import annotations
+
+from ..message import Request, Response
+from ..percent import decode, encode_path
+from . import _aws_payload2 as payload2
+from ._aws import DEFAULT_HOST, DEFAULT_STAGE, RESULT_LIMIT_BYTES, annotate, result_bytes
+from ._aws_payload2 import encode_result
+from ._fields import WRONG, bad_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..message import Build, T
+
+    JSON = dict[str, Any]
+
+__all__ = [
+    "RESULT_LIMIT_BYTES",
+    "annotate",
+    "decode_event",
+    "decode_into",
+    "decode_result",
+    "encode_event",
+    "encode_result",
+    "matches",
+    "result_bytes",
+]
+
+_MALFORMED = Response(
+    500, (("content-type", "application/json"),), b'{"message":"Internal Server Error"}'
+)
+
+
+def matches(event: JSON) -> bool:
+    """Tell HTTP APIs from function URLs, by the host, and from authorizers' input."""
+    if event.get("version") != "2.0" or "routeArn" in event:
+        return False
+    context = event.get("requestContext")
+    return (
+        isinstance(context, dict)
+        and "http" in context
+        and ".lambda-url." not in str(context.get("domainName"))
+    )
+
+
+def decode_event(event: JSON) -> Request:
+    """Read the client's request.
+
+    Raises:
+        BadEventError: names the missing or mistyped field.
+    """
+    return decode_into(event, Request)
+
+
+def decode_into(event: JSON, build: Build[T]) -> T:
+    """Read the client's request straight into what ``build`` makes of it; see ``decode_event``."""
+    try:
+        path = event["rawPath"]
+        context = event["requestContext"]
+        stage = context.get("stage") or ""
+        root_path = ""
+        if stage == DEFAULT_STAGE:
+            stage = ""
+        elif stage:
+            mount = "/" + stage
+            if path == mount or path.startswith(mount + "/"):
+                path = path[len(mount) :]
+                if DEFAULT_HOST in context.get("domainName", ""):
+                    root_path = mount
+        return payload2.decode_into(event, build, encode_path(path), root_path, stage)
+    except WRONG as error:
+        raise bad_event(event, payload2.FIELDS, error) from None
+
+
+def encode_event(request: Request) -> JSON:
+    """Write the event that the gateway would send for ``request``.
+
+    A stage goes in front of the path, as the gateway puts it; a base path does not appear.
+    """
+    path = decode(request.path).decode("utf-8", "replace")
+    return payload2.encode_event(
+        request,
+        f"/{request.stage}{path}" if request.stage else path,
+        request.server[0],
+        keep_cookie=False,
+    )
+
+
+def decode_result(result: Any) -> Response:
+    """Read the response that the client would receive."""
+    return payload2.decode_result(result, _MALFORMED)

@@ -1,0 +1,376 @@
+"""AWS REST APIs, and HTTP APIs that send payload 1.0.
+
+Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html,
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+- Path: REST APIs (no ``version`` key) send ``path`` percent-encoded as the client did, HTTP
+  APIs (``"version": "1.0"``) decoded once. A leading ``//`` is folded. ``pathParameters`` loses
+  a trailing slash and is read only to find a base path.
+- Stage: on the default host it stands in the URL and in ``requestContext.path``, not in
+  ``path`` (HTTP APIs: in both).
+- Base path: on a custom domain ``path`` begins with the mapping's base path, or with the stage
+  where the mapping names none; ``resource`` filled with ``pathParameters`` does not, and what
+  is left over is the base.
+- Query: maps of **decoded** keys and values, so it is encoded again; a space becomes ``%20``.
+  The order among different keys is lost, and the gateway splits at ``;``.
+- Repeats: complete in ``multiValueHeaders`` and ``multiValueQueryStringParameters``; the single
+  maps hold the last value. The console's test call sends the maps as null.
+- Header names come in the client's case; ``Content-Length`` does not come at all.
+- Body: null without one; base64 when the API's ``binaryMediaTypes`` match.
+- Response: any key beside the five makes it a malformed result, which is a 502. Base64 is
+  decoded only if ``binaryMediaTypes`` matches the request's first ``Accept`` type.
+- Limits: 6 MB each way (Lambda's), 10,240 octets of headers, 29 s.
+"""
+
+from __future__ import annotations
+
+from ..message import Request, Response
+from ..percent import decode, encode_component, encode_path, encode_stray
+from ._aws import (
+    ACCOUNT_ID,
+    API_ID,
+    DEFAULT_HOST,
+    DEFAULT_STAGE,
+    EPOCH,
+    RESULT_LIMIT_BYTES,
+    annotate,
+    result_bytes,
+)
+from ._body import decode_base64, decode_body, encode_body
+from ._fields import (
+    OBJECT,
+    OBJECT_OR_NONE,
+    TEXT,
+    TEXT_OR_NONE,
+    WRONG,
+    address,
+    bad_event,
+    header_lists,
+    header_pairs,
+    repeats,
+    scalar_text,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..message import Build, T
+
+    JSON = dict[str, Any]
+
+__all__ = [
+    "RESULT_LIMIT_BYTES",
+    "annotate",
+    "decode_event",
+    "decode_into",
+    "decode_result",
+    "encode_event",
+    "encode_result",
+    "matches",
+    "result_bytes",
+]
+
+_FIELDS = (
+    ("requestContext", OBJECT),
+    ("requestContext.identity", OBJECT_OR_NONE),
+    ("requestContext.identity.sourceIp", TEXT_OR_NONE),
+    ("requestContext.path", TEXT_OR_NONE),
+    ("requestContext.stage", TEXT_OR_NONE),
+    ("requestContext.domainName", TEXT_OR_NONE),
+    ("requestContext.requestId", TEXT_OR_NONE),
+    ("requestContext.authorizer", OBJECT_OR_NONE),
+    ("httpMethod", TEXT),
+    ("path", TEXT),
+    ("resource", TEXT_OR_NONE),
+    ("pathParameters", OBJECT_OR_NONE),
+    ("headers", OBJECT_OR_NONE),
+    ("multiValueHeaders", OBJECT_OR_NONE),
+    ("queryStringParameters", OBJECT_OR_NONE),
+    ("multiValueQueryStringParameters", OBJECT_OR_NONE),
+)
+_RESULT_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+_MALFORMED = Response(
+    502, (("Content-Type", "application/json"),), b'{"message": "Internal server error"}'
+)
+
+
+def matches(event: JSON) -> bool:
+    """Tell API Gateway's payload 1.0 from its imitations and from its own other events.
+
+    Authorizers' input has a ``type``, WebSocket events a ``connectionId``; Kong and Scaleway
+    send no or an empty ``requestContext.stage``, Huawei and Yandex no ``resource`` or stage.
+    """
+    if "httpMethod" not in event or "resource" not in event or "type" in event:
+        return False
+    context = event.get("requestContext")
+    return (
+        isinstance(context, dict)
+        and bool(context.get("stage"))
+        and "connectionId" not in context
+        and "elb" not in context
+        and event.get("version", "1.0") == "1.0"
+    )
+
+
+def decode_event(event: JSON) -> Request:
+    """Read the client's request.
+
+    Raises:
+        BadEventError: names the missing or mistyped field.
+    """
+    return decode_into(event, Request)
+
+
+def decode_into(event: JSON, build: Build[T]) -> T:
+    """Read the client's request straight into what ``build`` makes of it; see ``decode_event``."""
+    try:
+        context = event["requestContext"]
+        path = event["path"]
+        if event.get("version") == "1.0":
+            path = encode_path(path)
+        elif not path.isascii():
+            path = encode_stray(path)
+        root_path, path = _mount(event, context, path)
+        body = event.get("body")
+        octets = decode_body(body, event.get("isBase64Encoded")) if body is not None else b""
+        fields = event.get("headers") or {}
+        lists = event.get("multiValueHeaders")
+        if lists and repeats(lists, fields):
+            headers = header_lists(lists)
+        else:
+            if octets and "Content-Length" not in fields and "content-length" not in fields:
+                fields = {**fields, "content-length": str(len(octets))}
+            headers = header_pairs(fields)
+        if "Host" not in fields:
+            # The gateway spells its own headers so; emulators do not.
+            fields = {name.title(): value for name, value in headers}
+        scheme = "http" if fields.get("X-Forwarded-Proto") == "http" else "https"
+        identity = context.get("identity") or {}
+        source = identity.get("sourceIp")
+        stage = context.get("stage") or ""
+        return build(
+            event["httpMethod"].upper(),
+            path or "/",
+            _query(event),
+            headers,
+            octets,
+            scheme,
+            (source, 0) if source else None,
+            address(fields.get("Host"), fields.get("X-Forwarded-Port"), scheme),
+            root_path,
+            "" if stage == DEFAULT_STAGE else stage,
+            context.get("requestId") or "",
+            _principal(context.get("authorizer") or {}, identity),
+        )
+    except WRONG as error:
+        raise bad_event(event, _FIELDS, error) from None
+
+
+def _mount(event: JSON, context: JSON, path: str) -> tuple[str, str]:
+    """Split what the client's URL holds before the application's own path.
+
+    Returns:
+        (root path, path), the first decoded, the second as encoded as it came.
+    """
+    whole = context.get("path") or ""
+    if len(whole) > len(path) and whole.endswith(path):
+        return _decoded(whole[: -len(path)].rstrip("/")), path
+    stage = context.get("stage")
+    if DEFAULT_HOST in (context.get("domainName") or _host(event)):
+        if not stage or stage == DEFAULT_STAGE:
+            return "", path
+        mount = "/" + stage
+        if event.get("version") == "1.0" and (path == mount or path.startswith(mount + "/")):
+            path = path[len(mount) :]
+        return mount, path
+    base = _base_path(event, path)
+    return _decoded(base), path[len(base) :]
+
+
+def _decoded(mount: str) -> str:
+    return decode(mount).decode("utf-8", "replace") if "%" in mount else mount
+
+
+def _host(event: JSON) -> str:
+    """Read the host where the context does not name it, as in the console's test call."""
+    headers = event.get("headers") or {}
+    return headers.get("Host") or headers.get("host") or ""
+
+
+def _base_path(event: JSON, path: str) -> str:
+    """Find what stands in ``path`` before the resource, each of whose variables is filled."""
+    resource = event.get("resource") or ""
+    for name, value in (event.get("pathParameters") or {}).items():
+        resource = resource.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
+    resource = resource.rstrip("/")
+    trimmed = path.rstrip("/")
+    if "{" in resource or not trimmed.endswith(resource):
+        return ""
+    return trimmed[: len(trimmed) - len(resource)]
+
+
+def _query(event: JSON) -> str:
+    """Encode the decoded query again."""
+    if lists := event.get("multiValueQueryStringParameters"):
+        return "&".join(
+            [
+                f"{encode_component(key)}={encode_component(scalar_text(value))}"
+                for key, values in lists.items()
+                for value in values
+            ]
+        )
+    if single := event.get("queryStringParameters"):
+        return "&".join(
+            [
+                f"{encode_component(key)}={encode_component(scalar_text(value))}"
+                for key, value in single.items()
+            ]
+        )
+    return ""
+
+
+def _principal(authorizer: JSON, identity: JSON) -> str | None:
+    """Name who the gateway authorized: a Lambda authorizer's principal, a user pool's subject
+    or an IAM identity.
+    """
+    user = (
+        authorizer.get("principalId")
+        or (authorizer.get("claims") or {}).get("sub")
+        or identity.get("userArn")
+    )
+    return str(user) if user else None
+
+
+def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
+    """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats.
+
+    A name's first spelling stands for all of its repeats.
+    """
+    spelling: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    repeats: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        lower = name.lower()
+        first = spelling.get(lower)
+        if first is None:
+            spelling[lower] = name
+            headers[name] = value
+        elif first in repeats:
+            repeats[first].append(value)
+        else:
+            repeats[first] = [headers.pop(first), value]
+    text, is_base64 = encode_body(
+        response.body,
+        headers.get(spelling.get("content-type", ""), ""),
+        headers.get(spelling.get("content-encoding", ""), ""),
+        text_mime_types,
+    )
+    result: JSON = {
+        "statusCode": response.status,
+        "headers": headers,
+        "body": text,
+        "isBase64Encoded": is_base64,
+    }
+    if repeats:
+        result["multiValueHeaders"] = repeats
+    return result
+
+
+def encode_event(request: Request) -> JSON:
+    """Write the event that a REST API with a ``{proxy+}`` resource would send.
+
+    ``root_path`` is the stage on the default host where the two are equal, and a custom
+    domain's base path otherwise.
+    """
+    root = encode_path(request.root_path)
+    path = request.path if request.root_path == f"/{request.stage}" else root + request.path
+    proxy = request.path.strip("/")
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        if name != "content-length":
+            headers.setdefault(name, []).append(value)
+    host = request.server[0]
+    headers.setdefault("host", [host])
+    headers["x-forwarded-proto"] = [request.scheme]
+    headers["x-forwarded-port"] = [str(request.server[1])]
+    query: dict[str, list[str]] = {}
+    for piece in request.query.replace(";", "&").split("&"):
+        if piece:
+            key, _, value = (
+                decode(part.replace("+", " ")).decode("utf-8", "replace")
+                for part in piece.partition("=")
+            )
+            query.setdefault(key, []).append(value)
+    body, is_base64 = encode_body(
+        request.body,
+        headers.get("content-type", [""])[-1],
+        headers.get("content-encoding", [""])[-1],
+        (),
+    )
+    return {
+        "resource": "/{proxy+}" if proxy else "/",
+        "path": path,
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {key: values[-1] for key, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": {"proxy": proxy} if proxy else None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT_ID,
+            "apiId": API_ID,
+            "authorizer": {"principalId": request.user} if request.user else None,
+            "domainName": host,
+            "domainPrefix": host.partition(".")[0],
+            "extendedRequestId": request.request_id,
+            "httpMethod": request.method,
+            "identity": {
+                "sourceIp": request.client[0] if request.client else None,
+                "userAgent": headers.get("user-agent", [None])[-1],
+            },
+            "path": root + request.path,
+            "protocol": "HTTP/1.1",
+            "requestId": request.request_id,
+            "requestTime": EPOCH,
+            "requestTimeEpoch": 0,
+            "resourceId": "slsada",
+            "resourcePath": "/{proxy+}" if proxy else "/",
+            "stage": request.stage or DEFAULT_STAGE,
+        },
+        "body": body or None,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def decode_result(result: Any) -> Response:
+    """Read the response that the client would receive.
+
+    A name in both maps is merged, ``multiValueHeaders`` first, whose case then counts.
+    ``binaryMediaTypes`` is taken to match. Transport headers (date, content length) are left to
+    the transport.
+    """
+    if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
+        return _MALFORMED
+    try:
+        status = int(result.get("statusCode", 200))
+        merged: dict[str, list[tuple[str, str]]] = {}
+        for name, values in (result.get("multiValueHeaders") or {}).items():
+            if not isinstance(values, list):
+                return _MALFORMED
+            merged[name.lower()] = [(name, scalar_text(value)) for value in values]
+        for name, value in (result.get("headers") or {}).items():
+            pairs = merged.setdefault(name.lower(), [])
+            pairs.append((pairs[0][0] if pairs else name, scalar_text(value)))
+        octets: bytes | None = (result.get("body") or "").encode("utf-8", "surrogatepass")
+        if result.get("isBase64Encoded"):
+            octets = decode_base64(result.get("body") or "")
+    except (TypeError, ValueError, AttributeError):
+        return _MALFORMED
+    if octets is None or not 100 <= status <= 599:
+        return _MALFORMED
+    headers = [pair for pairs in merged.values() for pair in pairs]
+    if "content-type" not in merged:
+        headers.append(("Content-Type", "application/json"))
+    return Response(status, tuple(headers), octets)

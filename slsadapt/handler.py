@@ -1,0 +1,319 @@
+"""The function that a cloud calls: from its event to its result."""
+
+from __future__ import annotations
+
+import os
+
+from . import gateways
+from .engines.interface import detect_interface
+from .errors import BadEventError, InterfaceError, OptionError, ResultTooLargeError
+from .message import Request, Response
+from .percent import encode_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal
+
+    from .engines.asgi import AsgiEngine
+    from .engines.interface import Interface
+    from .engines.wsgi import WsgiEngine
+    from .gateways import JSON, Dialect
+
+    Engine = WsgiEngine | AsgiEngine
+
+__all__ = ["Handler", "wrap"]
+
+_YES = {"yes", "y", "true", "t", "1"}
+# No platform's limit is below: even if JSON wrote each octet as six characters (\u0000), the
+# result would be under 1 MB.
+_SMALL_BYTES = 100_000
+
+
+def wrap(
+    app: Any,
+    *,
+    interface: Literal["auto", "wsgi", "asgi"] = "auto",
+    gateway: str = "auto",
+    base_path: str | None = None,
+    strip_stage: bool | None = None,
+    lifespan: Literal["auto", "on", "off"] = "auto",
+    lifespan_timeout_s: float = 10.0,
+    shutdown_on_sigterm: bool = False,
+    text_mime_types: Iterable[str] = (),
+    exclude_headers: Iterable[str] = (),
+    on_error: Literal["respond", "raise"] = "respond",
+    result_limit_bytes: int | None = None,
+    debug: bool = False,
+) -> Handler:
+    """Make the handler that a cloud calls out of a WSGI or ASGI application.
+
+    Args:
+        app: the application, or an import string such as ``"shop.wsgi:application"``, which is
+            imported here and now.
+        interface: how ``app`` is called, where its signature does not tell.
+        gateway: the dialect of the events, ``"auto"`` to tell by each event.
+        base_path: path in front of the application in the client's URL, such as ``"/orders"``;
+            None finds it where the gateway tells, and asks ``API_GATEWAY_BASE_PATH``.
+        strip_stage: True leaves the stage out of ``SCRIPT_NAME`` and ``root_path``, for a
+            default host behind a proxy that adds the stage; None asks ``STRIP_STAGE_PATH``.
+        lifespan: whether an ASGI application is started and stopped: ``"auto"`` if it can,
+            ``"on"`` or fail, ``"off"``.
+        lifespan_timeout_s: seconds that start-up, and shutdown, may take.
+        shutdown_on_sigterm: whether SIGTERM runs the application's shutdown. Sets a signal
+            handler, so call ``wrap`` in the main thread.
+        text_mime_types: further content types to send as text, ``"application/x-foo"``; one
+            that ends in ``/`` or starts with ``+`` stands for a family.
+        exclude_headers: response headers not to pass on.
+        on_error: what an exception of the application becomes: a logged 500, or an exception
+            of the invocation.
+        result_limit_bytes: size of result to refuse, where the platform's own has changed.
+        debug: whether a 500 shows the traceback and a WSGI application runs under werkzeug's
+            lint.
+
+    Raises:
+        OptionError: an option has a value it does not take.
+        InterfaceError: ``app`` is not recognisably an application.
+        ImportError: the import string names no module.
+    """
+    for name, value, choices in (
+        ("interface", interface, ("auto", "wsgi", "asgi")),
+        ("lifespan", lifespan, ("auto", "on", "off")),
+        ("on_error", on_error, ("respond", "raise")),
+    ):
+        if value not in choices:
+            raise OptionError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    if base_path is None:
+        base_path = os.environ.get("API_GATEWAY_BASE_PATH")
+    if strip_stage is None:
+        strip_stage = os.environ.get("STRIP_STAGE_PATH", "").strip().lower() in _YES
+    if isinstance(app, str):
+        app = _import(app)
+    kind: Interface = detect_interface(app) if interface == "auto" else interface
+    if kind == "wsgi":
+        from .engines.wsgi import WsgiEngine
+
+        if debug:
+            from werkzeug.middleware.lint import LintMiddleware
+
+            app = LintMiddleware(app)
+        engine: Engine = WsgiEngine(app)
+    else:
+        from .engines.asgi import AsgiEngine
+
+        if kind == "asgi2":
+            from asgiref.compatibility import double_to_single_callable
+
+            app = double_to_single_callable(app)  # type: ignore[no-untyped-call]
+        engine = AsgiEngine(app, lifespan, lifespan_timeout_s)
+    if shutdown_on_sigterm:
+        from .engines.sigterm import close_on_sigterm
+
+        close_on_sigterm(engine.close)
+    return Handler(
+        engine,
+        None if gateway == "auto" else gateways.load(gateway),
+        base_path=None if base_path is None else _normalized(base_path),
+        strip_stage=strip_stage,
+        text_mime_types=tuple(each.lower() for each in text_mime_types),
+        exclude_headers=frozenset(name.lower() for name in exclude_headers),
+        raise_errors=on_error == "raise",
+        result_limit_bytes=result_limit_bytes,
+        debug=debug,
+    )
+
+
+class Handler:
+    """What ``wrap`` returns: call it with an event and its context."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect | None,
+        *,
+        base_path: str | None,
+        strip_stage: bool,
+        text_mime_types: tuple[str, ...],
+        exclude_headers: frozenset[str],
+        raise_errors: bool,
+        result_limit_bytes: int | None,
+        debug: bool,
+    ) -> None:
+        self._engine = engine
+        self._fixed = dialect is not None
+        self._dialect = dialect
+        self._base_path = base_path
+        self._strip_stage = strip_stage
+        moves = strip_stage or base_path is not None
+        self._prepare: Any = self._prepare_moved if moves else engine.prepare
+        self._text_mime_types = text_mime_types
+        self._exclude_headers = exclude_headers
+        self._raise_errors = raise_errors
+        self._result_limit_bytes = result_limit_bytes
+        self._debug = debug
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """Give the dialect that ``wrap`` was told, or that of the last event."""
+        return self._dialect
+
+    def __call__(self, event: Any, context: Any = None) -> JSON:
+        """Serve one event.
+
+        Args:
+            event: what the platform passes: a dict, or its JSON as bytes or str.
+            context: the platform's context, which the application finds as
+                ``serverless.context``.
+
+        Returns:
+            The gateway's result. An application's exception is a 500, a wrong field a 400.
+
+        Raises:
+            UnknownEventError: no dialect claims the event.
+            Exception: with ``on_error="raise"``, what the application raised.
+        """
+        if type(event) is not dict:
+            event = _parsed(event)
+        dialect = self._dialect
+        if dialect is None or not (self._fixed or dialect.matches(event)):
+            # No two dialects claim one event, so the last one may be asked first.
+            dialect = self._dialect = gateways.detect(event)
+        try:
+            exchange = dialect.decode_into(event, self._prepare)
+            dialect.annotate(exchange.environ, event, context)
+            response = self._engine.run(exchange)
+            if self._exclude_headers:
+                response = self._without_excluded(response)
+            result = dialect.encode_result(response, event, self._text_mime_types)
+            if len(response.body) > _SMALL_BYTES:
+                self._refuse_too_large(dialect, result)
+            return result
+        except Exception as error:
+            if self._raise_errors:
+                raise
+            failed = self._failure(error, dialect, event)
+            return dialect.encode_result(failed, event, self._text_mime_types)
+
+    async def async_call(self, event: Any, context: Any = None) -> JSON:
+        """Serve one event from inside a running loop, which stays free meanwhile."""
+        import asyncio
+
+        return await asyncio.to_thread(self, event, context)
+
+    def initialize(self, context: Any = None) -> None:
+        """Do before the first event what it would wait for: start-up, imports."""
+        if self._dialect is None:
+            for name in gateways.NAMES:
+                gateways.load(name)
+        self._engine.initialize()
+
+    def pre_stop(self, context: Any = None) -> None:
+        """Run the application's shutdown; the platform is about to stop the instance."""
+        self._engine.close()
+
+    def _refuse_too_large(self, dialect: Dialect, result: JSON) -> None:
+        """Raise ResultTooLargeError for what the platform would refuse without a reason."""
+        limit_bytes = self._result_limit_bytes or dialect.RESULT_LIMIT_BYTES
+        size_bytes = dialect.result_bytes(result)
+        if size_bytes > limit_bytes:
+            raise ResultTooLargeError(
+                f"the result has {size_bytes:,} bytes as JSON, the platform takes "
+                f"{limit_bytes:,}; answer in parts, compress, or redirect to object storage"
+            )
+
+    def _prepare_moved(self, *fields: Any) -> Any:
+        """Mount the application where the options say rather than where the gateway does."""
+        request = Request(*fields)
+        root_path, path = request.root_path, request.path
+        if self._strip_stage and root_path == "/" + request.stage:
+            root_path = ""
+        base = self._base_path
+        if base is not None:
+            escaped = encode_path(base)
+            whole = encode_path(root_path) + path
+            if _is_below(escaped, whole):
+                root_path, path = base, whole[len(escaped) :] or "/"
+            elif _is_below(escaped, path):
+                root_path, path = root_path + base, path[len(escaped) :] or "/"
+            elif not root_path:
+                # The gateway took the base path off already.
+                root_path = base
+        moved = request.replace(root_path=root_path, path=path)
+        return self._engine.prepare(*(getattr(moved, name) for name in moved.__slots__))
+
+    def _without_excluded(self, response: Response) -> Response:
+        headers = [
+            pair for pair in response.headers if pair[0].lower() not in self._exclude_headers
+        ]
+        return response.replace(headers=headers)
+
+    def _failure(self, error: Exception, dialect: Dialect, event: JSON) -> Response:
+        """Log an exception once and answer it."""
+        import logging
+
+        try:
+            request = dialect.decode_event(event)
+        except Exception:
+            request = None
+
+        logger = logging.getLogger("slsadapt")
+        status = error.status_hint if isinstance(error, BadEventError) else 500
+        if status < 500:
+            logger.warning("refused an event: %s", error)
+            text = str(error)
+        else:
+            logger.error(
+                "request %s failed: %s %s",
+                request.request_id if request else "-",
+                request.method if request else "-",
+                request.path if request else "-",
+                exc_info=error,
+            )
+            text = "Internal Server Error"
+            if isinstance(error, ResultTooLargeError):
+                text = str(error)
+            if self._debug:
+                import traceback
+
+                text = "".join(traceback.format_exception(error))
+        headers = (("content-type", "text/plain; charset=utf-8"),)
+        body = b"" if request and request.method == "HEAD" else text.encode()
+        return Response(status, headers, body)
+
+
+def _is_below(base: str, path: str) -> bool:
+    return path == base or path.startswith(base + "/")
+
+
+def _normalized(base_path: str) -> str:
+    """Write ``"orders/"`` and ``"/orders"`` alike; ``"/"`` is no base path."""
+    trimmed = base_path.strip("/")
+    return f"/{trimmed}" if trimmed else ""
+
+
+def _parsed(event: object) -> JSON:
+    """Read an event that the platform passes as JSON, as Alibaba does."""
+    import json
+
+    try:
+        parsed = json.loads(event) if isinstance(event, (bytes, bytearray, str)) else event
+    except ValueError as error:
+        raise BadEventError(f"the event must be JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise BadEventError(f"the event must be a JSON object, got {type(parsed).__name__}")
+    return parsed
+
+
+def _import(target: str) -> Any:
+    """Import ``"module:attribute"``."""
+    from importlib import import_module
+
+    module_name, _, path = target.partition(":")
+    if not module_name or not path:
+        raise OptionError(f"an import string looks like 'module:attribute', got {target!r}")
+    found: Any = import_module(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise InterfaceError(f"module {module_name!r} has no {path!r}")
+        found = getattr(found, name)
+    return found

@@ -1,0 +1,78 @@
+"""Snippets of README and docs run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slsadapt import gateways, wrap
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return [
+        line.removeprefix("$ ").partition("  #")[0]
+        for page in PAGES
+        for block in blocks(page, "console")
+        for line in block.splitlines()
+        if line.startswith("$ slsadapt ")
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_snippets_run(page: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "snippet"}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), namespace)
+
+
+def test_the_first_snippet_answers_an_event(event: Any) -> None:
+    namespace: dict[str, Any] = {"__name__": "snippet"}
+    exec(blocks(ROOT / "README.md", "python")[0], namespace)
+    sent = event("tencent_function_url/get_minimal") | {"path": "/hello/%E4%B8%96%E7%95%8C"}
+    sent["queryString"] = {"word": ["a", "b"]}
+    result = namespace["main_handler"](sent, {})
+    assert result["statusCode"] == 200
+    assert result["body"] == '{"hello":"\\u4e16\\u754c","words":["a","b"]}\n'
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_work(command: str) -> None:
+    words, _, event_file = command.partition(" < ")
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(words)],
+        cwd=ROOT,
+        input=(ROOT / event_file).read_bytes() if event_file else b"",
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"200" in done.stdout
+
+
+def test_readme_lists_every_dialect() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(gateways.NAMES)
+
+
+def test_guide_lists_every_option() -> None:
+    section = (ROOT / "docs" / "guide.md").read_text().partition("## What the")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert rows == list(wrap.__kwdefaults__ or ())
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
