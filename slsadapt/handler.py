@@ -309,7 +309,7 @@ def _import(target: str) -> Any:
     from importlib import import_module
 
     module_name, _, path = target.partition(":")
-    if not module_name or not path:
+    if not module_name or not path or module_name.startswith("."):
         raise OptionError(f"an import string looks like 'module:attribute', got {target!r}")
     found: Any = import_module(module_name)
     for name in path.split("."):

@@ -8,25 +8,17 @@ from __future__ import annotations
 __all__ = ["decode", "decode_latin1", "encode_component", "encode_path", "encode_stray"]
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_PATH_SAFE = _UNRESERVED + "!$&'()*+,;=:@/"
+_PATH_SAFE = frozenset(_UNRESERVED + "!$&'()*+,;=:@/")
 # Of a query, less what separates its pairs or stands for a space in forms.
-_COMPONENT_SAFE = _UNRESERVED + "!$'()*,:@/?"
+_COMPONENT_SAFE = frozenset(_UNRESERVED + "!$'()*,:@/?")
 
 
-def _escapes(safe: str) -> list[str]:
-    return [chr(code) if chr(code) in safe else f"%{code:02X}" for code in range(256)]
+def _escapes(safe: frozenset[str]) -> list[str]:
+    return [chr(octet) if chr(octet) in safe else f"%{octet:02X}" for octet in range(256)]
 
 
-_COMPONENT_SET = frozenset(_COMPONENT_SAFE)
-_PATH_SET = frozenset(_PATH_SAFE)
-_ENCODED_SET = _PATH_SET | {"%"}
-_COMPONENT = _escapes(_COMPONENT_SAFE)
 _PATH = _escapes(_PATH_SAFE)
-# str.translate takes a mapping from code points and leaves what it does not hold.
-_COMPONENT_TABLE = {code: text for code, text in enumerate(_COMPONENT[:128]) if len(text) > 1}
-_ENCODED_TABLE = {
-    code: text for code, text in enumerate(_PATH[:128]) if len(text) > 1 and text != "%25"
-}
+_COMPONENT = _escapes(_COMPONENT_SAFE)
 _CHARACTERS = {
     high + low: chr(int(high + low, 16))
     for high in "0123456789abcdefABCDEF"
@@ -36,21 +28,15 @@ _CHARACTERS = {
 
 def encode_component(text: str) -> str:
     """Escape a key or value of a query; a space becomes ``%20``."""
-    if _COMPONENT_SET.issuperset(text):
+    if _COMPONENT_SAFE.issuperset(text):
         return text
-    if text.isascii():
-        return text.translate(_COMPONENT_TABLE)
     return "".join([_COMPONENT[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 
 def encode_path(text: str) -> str:
     """Escape a decoded path, ``%`` included; ``/`` and the other path characters stay."""
-    if _PATH_SET.issuperset(text):
+    if _PATH_SAFE.issuperset(text):
         return text
-    if text.isascii():
-        # Most paths that need an escape at all need one of these two.
-        text = text.replace("%", "%25").replace(" ", "%20")
-        return text if _ENCODED_SET.issuperset(text) else text.translate(_ENCODED_TABLE)
     return "".join([_PATH[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 

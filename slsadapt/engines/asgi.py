@@ -12,7 +12,7 @@ import threading
 from ..errors import ApplicationError
 from ..message import Response
 from ..percent import decode, encode_path
-from .headers import is_dropped, refuse_control_characters
+from .headers import check_response_headers, is_dropped
 from .interface import is_coroutine_function
 from .lifespan import Lifespan
 from .loop import InstanceLoop
@@ -244,7 +244,7 @@ class Exchange:
                 ) from None
             if not 100 <= status <= 599:
                 raise ApplicationError(f"'status' must be from 100 to 599, got {status}")
-            refuse_control_characters(self.headers)
+            check_response_headers(self.headers)
             self.status = status
         elif kind == "http.response.body":
             if not self.status:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_dropped", "refuse_control_characters"]
+__all__ = ["check_response_headers", "is_dropped"]
 
 
 def is_dropped(name: str) -> bool:
@@ -22,11 +22,21 @@ def is_dropped(name: str) -> bool:
     return name == "proxy" or "_" in name
 
 
-def refuse_control_characters(headers: Sequence[tuple[str, str]]) -> None:
-    """Raise ApplicationError for CR, LF or NUL in a response header (RFC 9110 5.5)."""
-    # One call in C joins them all, and finds out that every one is text.
-    text = "".join(chain.from_iterable(headers))
-    if "\n" in text or "\r" in text or "\0" in text:
+def check_response_headers(headers: Sequence[tuple[str, str]]) -> None:
+    """Refuse what no response may carry (RFC 9110 5.5, PEP 3333).
+
+    Raises:
+        ApplicationError: CR, LF or NUL, or a character beyond latin-1.
+        TypeError, ValueError: not pairs of str.
+    """
+    # Calls in C join them all, and find out on the way that every one is text.
+    pieces = [*chain.from_iterable(headers)]
+    text = "".join(pieces)
+    if len(pieces) != 2 * len(headers) or isinstance(headers, dict):
+        raise ValueError("not pairs")
+    if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
         for name, value in headers:
             if not {"\r", "\n", "\0"}.isdisjoint(name + value):
                 raise ApplicationError(f"response header {name!r} holds a CR, LF or NUL")
+            if ord(max(name + value, default=" ")) > 255:
+                raise ApplicationError(f"response header {name!r} must be latin-1 text")

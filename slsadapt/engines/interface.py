@@ -57,13 +57,12 @@ def _positions(app: Any) -> int:
         code is None
         or code.co_flags & _VARIADIC
         or isinstance(app, type)
-        or hasattr(app, "__wrapped__")
-        or hasattr(function, "__wrapped__")
         or hasattr(app, "__func__")
     ):
         return _positions_by_signature(app)
     count: int = code.co_argcount - len(function.__defaults__ or ())
-    return count if is_function else count - 1
+    # A static __call__ takes no self.
+    return count if is_function or function is app.__call__ else count - 1
 
 
 def _positions_by_signature(app: Any) -> int:
@@ -77,7 +76,7 @@ def _positions_by_signature(app: Any) -> int:
     parameters = signature.parameters.values()
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         # Whatever it takes, only ASGI 3 is called once and awaited.
-        return 3 if is_coroutine_function(app) else 0
+        return 3 if is_coroutine_function(app) or inspect.iscoroutinefunction(app) else 0
     return sum(
         each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         and each.default is each.empty

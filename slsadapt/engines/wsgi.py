@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from contextvars import copy_context
+from functools import lru_cache
 from io import BytesIO
 
 from ..errors import ApplicationError
 from ..message import Response
 from ..percent import decode_latin1
-from .headers import is_dropped, refuse_control_characters
+from .headers import check_response_headers, is_dropped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Exchange:
     __slots__ = ("environ", "status", "headers", "chunks")
 
     environ: Environ
-    status: str
+    status: str | None
     headers: Sequence[tuple[str, str]]
     chunks: list[bytes]
 
@@ -197,8 +198,10 @@ class Exchange:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # a traceback that refers to its own frame never goes away
-        elif self.status:
+        elif self.status is not None:
             raise ApplicationError("start_response was called twice without exc_info")
+        if type(status) is not str:
+            raise ApplicationError("start_response takes a status such as '200 OK'")
         self.status = status
         self.headers = headers
         return self.write
@@ -212,15 +215,19 @@ class Exchange:
 
     def run(self, app: WsgiApp) -> Response:
         """Call the application, collect its body and close its iterable."""
-        self.status = ""
-        self.chunks = chunks = []
-        body = app(self.environ, self.start_response)
+        self.status = None
+        chunks: list[bytes] = []
+        self.chunks = chunks
+        environ = self.environ
+        # Asked beforehand: the application may change its environ as it likes.
+        wants_body = environ["REQUEST_METHOD"] != "HEAD"
+        body = app(environ, self.start_response)
         try:
             if type(body) is FileWrapper:
                 self.write(body.file.read())
             else:
-                for chunk in body:
-                    if not self.status:
+                for chunk in _iterate(body):
+                    if self.status is None:
                         raise ApplicationError("the body began before start_response was called")
                     if type(chunk) is not bytes:
                         self.write(chunk)  # says what is wrong
@@ -229,21 +236,37 @@ class Exchange:
         finally:
             if (close := getattr(body, "close", None)) is not None:
                 close()
-        if not self.status:
+        if self.status is None:
             raise ApplicationError("the application never called start_response")
-        try:
-            status = int(self.status[:3])
-        except (TypeError, ValueError):
-            status = 0
-        if not 100 <= status <= 599:
-            raise ApplicationError("start_response takes a status such as '200 OK'")
+        status = _status_code(self.status)
         headers = self.headers
         try:
-            refuse_control_characters(headers)
+            check_response_headers(headers)
         except (TypeError, ValueError):
             raise ApplicationError(
                 "start_response takes headers as a list of (name, value) pairs of str"
             ) from None
-        if self.environ["REQUEST_METHOD"] == "HEAD" or status in (204, 304):
-            return Response(status, headers)
-        return Response(status, headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        if wants_body and status != 204 and status != 304:
+            return Response(status, headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        return Response(status, headers)
+
+
+def _iterate(body: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        return iter(body)
+    except TypeError:
+        raise ApplicationError(
+            f"the application must return an iterable of bytes, got {type(body).__name__}"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _status_code(status: str) -> int:
+    """Read ``"200 OK"``."""
+    if (
+        not status[:3].isdecimal()
+        or status[3:4] not in ("", " ")
+        or not 100 <= int(status[:3]) <= 599
+    ):
+        raise ApplicationError("start_response takes a status such as '200 OK'")
+    return int(status[:3])

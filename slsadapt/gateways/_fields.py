@@ -66,11 +66,14 @@ def scalar_text(value: object) -> str:
     raise TypeError(f"no text in {type(value).__name__}")
 
 
+_is_ascii = str.isascii
+
+
 def header_pairs(fields: JSON) -> Pairs:
     """Read a map of one value a header; names stay as the gateway spells them."""
     try:
         # One call in C finds out that every value is ASCII text, as it nearly always is.
-        if all(map(str.isascii, fields.values())):
+        if all(map(_is_ascii, fields.values())):
             return fields.items()
     except TypeError:
         pass
