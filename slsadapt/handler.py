@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import gateways
-from .engines.interface import detect_interface
+from .engines import detect_interface
 from .errors import BadEventError, InterfaceError, OptionError, ResultTooLargeError
 from .message import Request, Response
 from .percent import encode_path
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Literal
 
+    from .engines import Interface
     from .engines.asgi import AsgiEngine
-    from .engines.interface import Interface
     from .engines.wsgi import WsgiEngine
     from .gateways import JSON, Dialect
 
@@ -60,8 +60,8 @@ def wrap(
         lifespan: whether an ASGI application is started and stopped: ``"auto"`` if it can,
             ``"on"`` or fail, ``"off"``.
         lifespan_timeout_s: seconds that start-up, and shutdown, may take.
-        shutdown_on_sigterm: whether SIGTERM runs the application's shutdown. Sets a signal
-            handler, so call ``wrap`` in the main thread.
+        shutdown_on_sigterm: whether SIGTERM runs the application's shutdown and exits. Sets a
+            signal handler, so call ``wrap`` in the main thread.
         text_mime_types: further content types to send as text, ``"application/x-foo"``; one
             that ends in ``/`` or starts with ``+`` stands for a family.
         exclude_headers: response headers not to pass on.
@@ -84,7 +84,7 @@ def wrap(
         if value not in choices:
             raise OptionError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
     if base_path is None:
-        base_path = os.environ.get("API_GATEWAY_BASE_PATH")
+        base_path = os.environ.get("API_GATEWAY_BASE_PATH", "")
     if strip_stage is None:
         strip_stage = os.environ.get("STRIP_STAGE_PATH", "").strip().lower() in _YES
     if isinstance(app, str):
@@ -107,13 +107,13 @@ def wrap(
             app = double_to_single_callable(app)  # type: ignore[no-untyped-call]
         engine = AsgiEngine(app, lifespan, lifespan_timeout_s)
     if shutdown_on_sigterm:
-        from .engines.sigterm import close_on_sigterm
+        from .engines.sigterm import exit_on_sigterm
 
-        close_on_sigterm(engine.close)
+        exit_on_sigterm()
     return Handler(
         engine,
         None if gateway == "auto" else gateways.load(gateway),
-        base_path=None if base_path is None else _normalized(base_path),
+        base_path=_normalized(base_path),
         strip_stage=strip_stage,
         text_mime_types=tuple(each.lower() for each in text_mime_types),
         exclude_headers=frozenset(name.lower() for name in exclude_headers),
@@ -131,7 +131,7 @@ class Handler:
         engine: Engine,
         dialect: Dialect | None,
         *,
-        base_path: str | None,
+        base_path: str,
         strip_stage: bool,
         text_mime_types: tuple[str, ...],
         exclude_headers: frozenset[str],
@@ -144,7 +144,7 @@ class Handler:
         self._dialect = dialect
         self._base_path = base_path
         self._strip_stage = strip_stage
-        moves = strip_stage or base_path is not None
+        moves = strip_stage or base_path
         self._prepare: Any = self._prepare_moved if moves else engine.prepare
         self._text_mime_types = text_mime_types
         self._exclude_headers = exclude_headers
@@ -227,8 +227,7 @@ class Handler:
         root_path, path = request.root_path, request.path
         if self._strip_stage and root_path == "/" + request.stage:
             root_path = ""
-        base = self._base_path
-        if base is not None:
+        if base := self._base_path:
             escaped = encode_path(base)
             whole = encode_path(root_path) + path
             if _is_below(escaped, whole):
@@ -255,7 +254,6 @@ class Handler:
             request = dialect.decode_event(event)
         except Exception:
             request = None
-
         logger = logging.getLogger("slsadapt")
         status = error.status_hint if isinstance(error, BadEventError) else 500
         if status < 500:

@@ -64,7 +64,8 @@ class _Value:
         return type(self)(**(self._fields() | changes))
 
     def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).__slots__}
+        fields = {name: getattr(self, name) for name in type(self).__slots__}
+        return fields | {"headers": tuple(fields["headers"])}
 
 
 class Request(_Value):

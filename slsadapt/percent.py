@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 __all__ = ["decode", "decode_latin1", "encode_component", "encode_path", "encode_stray"]
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -13,31 +15,33 @@ _PATH_SAFE = frozenset(_UNRESERVED + "!$&'()*+,;=:@/")
 _COMPONENT_SAFE = frozenset(_UNRESERVED + "!$'()*,:@/?")
 
 
+@lru_cache(maxsize=2)
 def _escapes(safe: frozenset[str]) -> list[str]:
+    """Tell for every octet what it becomes; made at first use, most paths never need it."""
     return [chr(octet) if chr(octet) in safe else f"%{octet:02X}" for octet in range(256)]
 
 
-_PATH = _escapes(_PATH_SAFE)
-_COMPONENT = _escapes(_COMPONENT_SAFE)
-_CHARACTERS = {
-    high + low: chr(int(high + low, 16))
-    for high in "0123456789abcdefABCDEF"
-    for low in "0123456789abcdefABCDEF"
-}
+@lru_cache(maxsize=1)
+def _characters() -> dict[str, str]:
+    """Map two hexadecimal digits, in either case, to the character of that octet."""
+    digits = "0123456789abcdefABCDEF"
+    return {high + low: chr(int(high + low, 16)) for high in digits for low in digits}
 
 
 def encode_component(text: str) -> str:
     """Escape a key or value of a query; a space becomes ``%20``."""
     if _COMPONENT_SAFE.issuperset(text):
         return text
-    return "".join([_COMPONENT[octet] for octet in text.encode("utf-8", "surrogatepass")])
+    escapes = _escapes(_COMPONENT_SAFE)
+    return "".join([escapes[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 
 def encode_path(text: str) -> str:
     """Escape a decoded path, ``%`` included; ``/`` and the other path characters stay."""
     if _PATH_SAFE.issuperset(text):
         return text
-    return "".join([_PATH[octet] for octet in text.encode("utf-8", "surrogatepass")])
+    escapes = _escapes(_PATH_SAFE)
+    return "".join([escapes[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 
 def encode_stray(path: str) -> str:
@@ -58,11 +62,12 @@ def decode(text: str) -> bytes:
 def decode_latin1(text: str) -> str:
     """Resolve the escapes of ASCII text to characters that stand for one octet each."""
     head, *pieces = text.split("%")
+    characters = _characters()
     try:
-        return head + "".join([_CHARACTERS[piece[:2]] + piece[2:] for piece in pieces])
+        return head + "".join([characters[piece[:2]] + piece[2:] for piece in pieces])
     except KeyError:
         pieces = [
-            _CHARACTERS[piece[:2]] + piece[2:] if piece[:2] in _CHARACTERS else f"%{piece}"
+            characters[piece[:2]] + piece[2:] if piece[:2] in characters else f"%{piece}"
             for piece in pieces
         ]
         return head + "".join(pieces)

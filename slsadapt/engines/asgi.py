@@ -12,8 +12,8 @@ import threading
 from ..errors import ApplicationError
 from ..message import Response
 from ..percent import decode, encode_path
+from . import is_coroutine_function
 from .headers import check_response_headers, is_dropped
-from .interface import is_coroutine_function
 from .lifespan import Lifespan
 from .loop import InstanceLoop
 

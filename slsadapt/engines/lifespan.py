@@ -38,6 +38,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._answer: asyncio.Future[Message] | None = None
+        self._failure: Exception | None = None
 
     async def start(self) -> None:
         """Run the application up to ``lifespan.startup.complete``.
@@ -46,20 +47,25 @@ class Lifespan:
             LifespanError: start-up failed or took too long, or ``"on"`` found no support.
         """
         self._task = asyncio.get_running_loop().create_task(self._run())
-        answer = await self._ask("startup")
-        if answer is None and self._mode == "on":
+        # Raising on the lifespan scope is how an application says that it has no use for it.
+        if not await self._ask("startup") and self._mode == "on":
             raise LifespanError(
                 "the application does not support lifespan, which lifespan='on' asks for"
-            ) from self._failure()
+            ) from self._failure
 
     async def stop(self) -> None:
-        """Run the application from ``lifespan.shutdown`` to its end."""
+        """Run the application from ``lifespan.shutdown`` to its end.
+
+        Raises:
+            LifespanError: shutdown failed or took too long.
+        """
         if self._task is not None and not self._task.done():
-            await self._ask("shutdown")
+            if not await self._ask("shutdown") and self._failure:
+                raise LifespanError("shutdown failed") from self._failure
             await asyncio.wait((self._task,), timeout=self._timeout_s)
 
-    async def _ask(self, phase: str) -> Message | None:
-        """Send one message; return the answer, or None where the application just ends."""
+    async def _ask(self, phase: str) -> bool:
+        """Send one message; tell whether an answer came rather than the application's end."""
         assert self._task is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._messages.put_nowait({"type": f"lifespan.{phase}"})
@@ -72,15 +78,11 @@ class Lifespan:
             answer = self._answer.result()
             if answer["type"] == f"lifespan.{phase}.failed":
                 raise LifespanError(f"{phase} failed: {answer.get('message') or 'no message'}")
-            return answer
+            return True
         if self._task.done():
-            return None
+            return False
         self._task.cancel()
         raise LifespanError(f"{phase} took longer than {self._timeout_s:g} s (lifespan_timeout_s)")
-
-    def _failure(self) -> BaseException | None:
-        assert self._task is not None
-        return None if self._task.cancelled() else self._task.exception()
 
     async def _run(self) -> None:
         scope = {
@@ -88,7 +90,10 @@ class Lifespan:
             "asgi": {"version": "3.0", "spec_version": "2.0"},
             "state": self.state,
         }
-        await self._app(scope, self._receive, self._send)
+        try:
+            await self._app(scope, self._receive, self._send)
+        except Exception as error:
+            self._failure = error
 
     async def _receive(self) -> Message:
         return await self._messages.get()

@@ -7,17 +7,16 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["close_on_sigterm"]
+__all__ = ["exit_on_sigterm"]
 
 
-def close_on_sigterm(close: Callable[[], None]) -> None:
-    """Run ``close`` on SIGTERM, then do what SIGTERM did before.
+def exit_on_sigterm() -> None:
+    """Make SIGTERM an orderly exit with status 143, after whatever handler it had before.
 
-    The default was to die; it becomes an orderly exit with status 143, so that a request in
-    progress unwinds and exit handlers run.
+    A request in progress unwinds and exit handlers run, the engine's ``close`` among them. The
+    signal handler itself closes nothing: the loop may be busy in the very frame below it.
 
     Raises:
         ValueError: not called in the main thread.
@@ -26,10 +25,7 @@ def close_on_sigterm(close: Callable[[], None]) -> None:
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
         if callable(previous):
-            close()
             previous(number, frame)
-        else:
-            # Exit handlers close; the loop may be busy below this very frame.
-            sys.exit(128 + number)
+        sys.exit(128 + number)
 
     signal.signal(signal.SIGTERM, on_sigterm)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..message import Response
-from ..percent import decode, encode_path
+from ..percent import decode, encode_path, encode_stray
 from ._aws import ACCOUNT_ID, API_ID, DEFAULT_STAGE, EPOCH
 from ._body import decode_base64, decode_body, encode_body
-from ._fields import OBJECT, TEXT, TEXT_OR_NONE, address, header_pairs, scalar_text
+from ._fields import OBJECT, OBJECT_OR_NONE, TEXT, TEXT_OR_NONE, address, header_pairs, scalar_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ FIELDS = (
     ("rawQueryString", TEXT),
     ("headers", OBJECT),
     ("cookies", (list, type(None))),
+    ("requestContext.authorizer", OBJECT_OR_NONE),
+    ("requestContext.authorizer.lambda", OBJECT_OR_NONE),
+    ("requestContext.authorizer.iam", OBJECT_OR_NONE),
+    ("requestContext.authorizer.jwt", OBJECT_OR_NONE),
+    ("requestContext.authorizer.jwt.claims", OBJECT_OR_NONE),
 )
 
 
@@ -38,8 +43,11 @@ def decode_into(event: JSON, build: Build[T], path: str, root_path: str, stage: 
     fields = event["headers"]
     # HTTP APIs lift cookies out of the headers, function URLs copy them; applications expect
     # one Cookie line.
-    if (cookies := event.get("cookies")) and "cookie" not in fields:
-        fields = {**fields, "cookie": "; ".join(cookies)}
+    if cookies := event.get("cookies"):
+        if type(cookies) is not list:
+            raise TypeError("cookies")
+        if "cookie" not in fields:
+            fields = {**fields, "cookie": "; ".join(cookies)}
     headers = header_pairs(fields)
     if "host" not in fields:
         # The names are lower-case, but for the preview's events of 2019.
@@ -49,10 +57,13 @@ def decode_into(event: JSON, build: Build[T], path: str, root_path: str, stage: 
     source = http.get("sourceIp")
     authorizer = context.get("authorizer")
     body = event.get("body")
+    query = event["rawQueryString"]
+    request_id = context.get("requestId") or ""
+    "".join((request_id, stage, source or ""))  # raises where one is no text
     return build(
         http["method"].upper(),
         path or "/",
-        event["rawQueryString"],
+        query if query.isascii() else encode_stray(query),
         headers,
         decode_body(body, event.get("isBase64Encoded")) if body is not None else b"",
         scheme,
@@ -60,7 +71,7 @@ def decode_into(event: JSON, build: Build[T], path: str, root_path: str, stage: 
         address(fields.get("host"), fields.get("x-forwarded-port"), scheme),
         root_path,
         stage,
-        context.get("requestId") or "",
+        request_id,
         _principal(authorizer) if authorizer else None,
     )
 
@@ -190,7 +201,10 @@ def decode_result(result: Any, malformed: Response) -> Response:
             (name.lower(), scalar_text(value))
             for name, value in (result.get("headers") or {}).items()
         ]
-        headers += [("set-cookie", cookie) for cookie in result.get("cookies") or ()]
+        cookies = result.get("cookies") or []
+        if not isinstance(cookies, list):
+            return malformed
+        headers += [("set-cookie", cookie + "") for cookie in cookies]
         octets: bytes | None = (result.get("body") or "").encode("utf-8", "surrogatepass")
         if result.get("isBase64Encoded"):
             octets = decode_base64(result.get("body") or "")

@@ -10,6 +10,7 @@ from ..errors import BadEventError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..message import Address, Pairs
@@ -45,10 +46,22 @@ def bad_event(event: JSON, fields: tuple[Field, ...], error: Exception) -> Excep
         if not isinstance(value, types):
             expected = " or ".join(kind.__name__ for kind in types if kind is not NONE)
             return BadEventError(f"{path!r} must be {expected}, got {type(value).__name__}")
+        if isinstance(value, list):
+            for each in value:
+                if not isinstance(each, str):
+                    return BadEventError(f"{path!r} must hold str, got {type(each).__name__}")
         if isinstance(value, dict) and path.lower().endswith(("headers", "parameters", "string")):
+            lists = path.startswith("multiValue")
+            scalars = TEXT if path == "pathParameters" else SCALARS
             for key, item in value.items():
-                for each in item if isinstance(item, list) else (item,):
-                    if not isinstance(each, SCALARS):
+                if lists and not isinstance(item, list):
+                    kind = type(item).__name__
+                    return BadEventError(f"'{path}.{key}' must be list, got {kind}")
+                items = (
+                    item if lists or (path == "queryString" and isinstance(item, list)) else [item]
+                )
+                for each in items:
+                    if not isinstance(each, scalars):
                         return BadEventError(
                             f"'{path}.{key}' must be str, got {type(each).__name__}"
                         )
@@ -106,6 +119,30 @@ def _octets(value: object) -> str:
     return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
+def group_headers(headers: Sequence[tuple[str, str]]) -> tuple[dict[str, list[str]], str, str]:
+    """Gather a response's headers by name, of which the first spelling stands for all.
+
+    Returns:
+        (values by name, content type, content encoding), the latter two ``""`` without one.
+    """
+    spelling: dict[str, str] = {}
+    groups: dict[str, list[str]] = {}
+    for name, value in headers:
+        first = spelling.setdefault(name.lower(), name)
+        if first in groups:
+            groups[first].append(value)
+        else:
+            groups[first] = [value]
+    content_type = groups[spelling["content-type"]][0] if "content-type" in spelling else ""
+    encoding = groups[spelling["content-encoding"]][0] if "content-encoding" in spelling else ""
+    return groups, content_type, encoding
+
+
+def host_of(server: Address) -> str:
+    """Write the host as the ``Host`` header does (RFC 3986 3.2.2), without the port."""
+    return f"[{server[0]}]" if ":" in server[0] else server[0]
+
+
 def address(host: str | None, port: str | None, scheme: str) -> Address:
     """Read the (host, port) the client asked for.
 
@@ -115,9 +152,9 @@ def address(host: str | None, port: str | None, scheme: str) -> Address:
         port: the gateway's own word, which counts where ``Host`` names none.
         scheme: gives the port that nothing names.
     """
-    name = host or "localhost"
-    if port == "443" and ":" not in name:
-        return name, 443
+    if type(host) is str and port == "443" and ":" not in host and host:
+        return host, 443
+    name = scalar_text(host or "localhost")
     source = "headers.host"
     named = ""
     if ":" in name:
@@ -128,7 +165,7 @@ def address(host: str | None, port: str | None, scheme: str) -> Address:
             name, _, named = name.rpartition(":")
     if not named:
         source = "headers.x-forwarded-port"
-        named = port or ("443" if scheme == "https" else "80")
+        named = scalar_text(port or ("443" if scheme == "https" else "80"))
     if not (named.isascii() and named.isdigit() and int(named) < 65536):
         raise BadEventError(f"{source!r} must end in a port number from 0 to 65535")
     return name, int(named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..message import Response
 from ..percent import decode, encode_component
 from ._body import decode_base64, decode_body, encode_body, serialized_bytes
-from ._fields import scalar_text
+from ._fields import group_headers, host_of, scalar_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,37 +106,20 @@ def encode_headers(request: Request) -> JSON:
     for name, value in request.headers:
         separator = "; " if name == "cookie" else ","
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
-    headers.setdefault("host", request.server[0])
+    headers.setdefault("host", host_of(request.server))
     return headers
 
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
-    """Write an integrated response; a header that repeats is a list of strings.
-
-    A name's first spelling stands for all of its repeats.
-    """
-    spelling: dict[str, str] = {}
-    headers: dict[str, Any] = {}
-    for name, value in response.headers:
-        lower = name.lower()
-        first = spelling.get(lower)
-        if first is None:
-            spelling[lower] = name
-            headers[name] = value
-        elif isinstance(headers[first], list):
-            headers[first].append(value)
-        else:
-            headers[first] = [headers[first], value]
-    text, is_base64 = encode_body(
-        response.body,
-        str(headers.get(spelling.get("content-type", ""), "")),
-        str(headers.get(spelling.get("content-encoding", ""), "")),
-        text_mime_types,
-    )
+    """Write an integrated response; a header that repeats is a list of strings."""
+    groups, content_type, content_encoding = group_headers(response.headers)
+    text, is_base64 = encode_body(response.body, content_type, content_encoding, text_mime_types)
     return {
         "isBase64Encoded": is_base64,
         "statusCode": response.status,
-        "headers": headers,
+        "headers": {
+            name: values[0] if len(values) == 1 else values for name, values in groups.items()
+        },
         "body": text,
     }
 

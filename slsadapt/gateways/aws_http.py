@@ -24,7 +24,7 @@ from ..percent import decode, encode_path
 from . import _aws_payload2 as payload2
 from ._aws import DEFAULT_HOST, DEFAULT_STAGE, RESULT_LIMIT_BYTES, annotate, result_bytes
 from ._aws_payload2 import encode_result
-from ._fields import WRONG, bad_event
+from ._fields import WRONG, bad_event, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
     """Read the client's request straight into what ``build`` makes of it; see ``decode_event``."""
     try:
         path = event["rawPath"]
+        if type(path) is not str:
+            raise TypeError("rawPath")
         context = event["requestContext"]
         stage = context.get("stage") or ""
         root_path = ""
@@ -85,7 +87,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             mount = "/" + stage
             if path == mount or path.startswith(mount + "/"):
                 path = path[len(mount) :]
-                if DEFAULT_HOST in context.get("domainName", ""):
+                if (context.get("domainName") or "").find(DEFAULT_HOST) >= 0:
                     root_path = mount
         return payload2.decode_into(event, build, encode_path(path), root_path, stage)
     except WRONG as error:
@@ -101,7 +103,7 @@ def encode_event(request: Request) -> JSON:
     return payload2.encode_event(
         request,
         f"/{request.stage}{path}" if request.stage else path,
-        request.server[0],
+        host_of(request.server),
         keep_cookie=False,
     )
 

@@ -45,8 +45,10 @@ from ._fields import (
     WRONG,
     address,
     bad_event,
+    group_headers,
     header_lists,
     header_pairs,
+    host_of,
     repeats,
     scalar_text,
 )
@@ -80,6 +82,7 @@ _FIELDS = (
     ("requestContext.domainName", TEXT_OR_NONE),
     ("requestContext.requestId", TEXT_OR_NONE),
     ("requestContext.authorizer", OBJECT_OR_NONE),
+    ("requestContext.authorizer.claims", OBJECT_OR_NONE),
     ("httpMethod", TEXT),
     ("path", TEXT),
     ("resource", TEXT_OR_NONE),
@@ -138,6 +141,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         lists = event.get("multiValueHeaders")
         if lists and repeats(lists, fields):
             headers = header_lists(lists)
+            if octets and not any(name.lower() == "content-length" for name in lists):
+                headers = [*headers, ("content-length", str(len(octets)))]
         else:
             if octets and "Content-Length" not in fields and "content-length" not in fields:
                 fields = {**fields, "content-length": str(len(octets))}
@@ -149,6 +154,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         identity = context.get("identity") or {}
         source = identity.get("sourceIp")
         stage = context.get("stage") or ""
+        request_id = context.get("requestId") or ""
+        "".join((stage, request_id, source or ""))  # raises where one is no text
         return build(
             event["httpMethod"].upper(),
             path or "/",
@@ -160,7 +167,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             address(fields.get("Host"), fields.get("X-Forwarded-Port"), scheme),
             root_path,
             "" if stage == DEFAULT_STAGE else stage,
-            context.get("requestId") or "",
+            request_id,
             _principal(context.get("authorizer") or {}, identity),
         )
     except WRONG as error:
@@ -174,10 +181,10 @@ def _mount(event: JSON, context: JSON, path: str) -> tuple[str, str]:
         (root path, path), the first decoded, the second as encoded as it came.
     """
     whole = context.get("path") or ""
-    if len(whole) > len(path) and whole.endswith(path):
+    if whole.endswith(path) and len(whole) > len(path):
         return _decoded(whole[: -len(path)].rstrip("/")), path
     stage = context.get("stage")
-    if DEFAULT_HOST in (context.get("domainName") or _host(event)):
+    if (context.get("domainName") or _host(event)).find(DEFAULT_HOST) >= 0:
         if not stage or stage == DEFAULT_STAGE:
             return "", path
         mount = "/" + stage
@@ -200,7 +207,9 @@ def _host(event: JSON) -> str:
 
 def _base_path(event: JSON, path: str) -> str:
     """Find what stands in ``path`` before the resource, each of whose variables is filled."""
-    resource = event.get("resource") or ""
+    resource = event.get("resource")
+    if not resource:
+        return ""
     for name, value in (event.get("pathParameters") or {}).items():
         resource = resource.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
     resource = resource.rstrip("/")
@@ -213,6 +222,8 @@ def _base_path(event: JSON, path: str) -> str:
 def _query(event: JSON) -> str:
     """Encode the decoded query again."""
     if lists := event.get("multiValueQueryStringParameters"):
+        if {*map(type, lists.values())} != {list}:
+            raise TypeError("multiValueQueryStringParameters")
         return "&".join(
             [
                 f"{encode_component(key)}={encode_component(scalar_text(value))}"
@@ -243,37 +254,19 @@ def _principal(authorizer: JSON, identity: JSON) -> str | None:
 
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
-    """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats.
-
-    A name's first spelling stands for all of its repeats.
-    """
-    spelling: dict[str, str] = {}
-    headers: dict[str, str] = {}
-    repeats: dict[str, list[str]] = {}
-    for name, value in response.headers:
-        lower = name.lower()
-        first = spelling.get(lower)
-        if first is None:
-            spelling[lower] = name
-            headers[name] = value
-        elif first in repeats:
-            repeats[first].append(value)
-        else:
-            repeats[first] = [headers.pop(first), value]
-    text, is_base64 = encode_body(
-        response.body,
-        headers.get(spelling.get("content-type", ""), ""),
-        headers.get(spelling.get("content-encoding", ""), ""),
-        text_mime_types,
-    )
+    """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats."""
+    groups, content_type, content_encoding = group_headers(response.headers)
+    text, is_base64 = encode_body(response.body, content_type, content_encoding, text_mime_types)
     result: JSON = {
         "statusCode": response.status,
-        "headers": headers,
+        "headers": {name: values[0] for name, values in groups.items() if len(values) == 1},
         "body": text,
         "isBase64Encoded": is_base64,
     }
-    if repeats:
-        result["multiValueHeaders"] = repeats
+    if len(groups) != len(response.headers):
+        result["multiValueHeaders"] = {
+            name: values for name, values in groups.items() if len(values) > 1
+        }
     return result
 
 
@@ -290,7 +283,7 @@ def encode_event(request: Request) -> JSON:
     for name, value in request.headers:
         if name != "content-length":
             headers.setdefault(name, []).append(value)
-    host = request.server[0]
+    host = host_of(request.server)
     headers.setdefault("host", [host])
     headers["x-forwarded-proto"] = [request.scheme]
     headers["x-forwarded-port"] = [str(request.server[1])]

@@ -22,7 +22,16 @@ from __future__ import annotations
 from ..message import Request
 from ..percent import encode_stray
 from ._body import encode_body
-from ._fields import OBJECT, TEXT, TEXT_OR_NONE, WRONG, address, bad_event, header_pairs
+from ._fields import (
+    OBJECT,
+    TEXT,
+    TEXT_OR_NONE,
+    WRONG,
+    address,
+    bad_event,
+    header_pairs,
+    scalar_text,
+)
 from ._tencent import (
     RESULT_LIMIT_BYTES,
     annotate,
@@ -102,6 +111,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         server = address(fields.get("host"), fields.get("x-forwarded-port"), scheme)
         stage = context.get("stage") or ""
         source = context.get("sourceIp")
+        request_id = context.get("requestId") or scalar_text(fields.get("x-api-requestid", ""))
+        "".join((stage, request_id, source or ""))
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),
@@ -112,9 +123,9 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             scheme,
             (source, 0) if source else None,
             server,
-            f"/{stage}" if stage and server[0].endswith(_DEFAULT_HOSTS) else "",
+            f"/{stage}" if stage and server[0].lower().endswith(_DEFAULT_HOSTS) else "",
             stage,
-            context.get("requestId") or fields.get("x-api-requestid", ""),
+            request_id,
             None,
         )
     except WRONG as error:

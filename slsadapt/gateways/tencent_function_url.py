@@ -19,7 +19,16 @@ from __future__ import annotations
 from ..message import Request, Response
 from ..percent import encode_stray
 from . import _tencent
-from ._fields import OBJECT, OBJECT_OR_NONE, TEXT, WRONG, address, bad_event, header_pairs
+from ._fields import (
+    OBJECT,
+    OBJECT_OR_NONE,
+    TEXT,
+    TEXT_OR_NONE,
+    WRONG,
+    address,
+    bad_event,
+    header_pairs,
+)
 from ._tencent import (
     RESULT_LIMIT_BYTES,
     annotate,
@@ -54,6 +63,8 @@ __all__ = [
 
 _FIELDS = (
     ("requestContext", OBJECT_OR_NONE),
+    ("requestContext.sourceIp", TEXT_OR_NONE),
+    ("requestContext.requestId", TEXT_OR_NONE),
     ("httpMethod", TEXT),
     ("path", TEXT),
     ("queryString", OBJECT),
@@ -91,6 +102,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         fields = {name.lower(): value for name, value in headers}
         scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
         source = context.get("sourceIp") or fields.get("x-scf-remote-addr")
+        request_id = context.get("requestId") or fields.get("x-scf-request-id", "")
+        "".join((request_id, source or ""))
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),
@@ -103,7 +116,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             address(fields.get("host"), fields.get("x-forwarded-port"), scheme),
             "",
             "",
-            context.get("requestId") or fields.get("x-scf-request-id", ""),
+            request_id,
             None,
         )
     except WRONG as error:

@@ -24,7 +24,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from slsadapt import InterfaceError, OptionError, wrap
-from slsadapt.engines.interface import detect_interface
+from slsadapt.engines import detect_interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -282,7 +282,7 @@ settings.configure()
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
-from slsadapt.engines.interface import detect_interface
+from slsadapt.engines import detect_interface
 
 print(detect_interface(get_wsgi_application()), detect_interface(get_asgi_application()))
 """
