@@ -109,7 +109,7 @@ def test_response_equals_by_value_and_type(other: object) -> None:
 
 def test_repr_shows_every_field() -> None:
     assert repr(Response(200, [("a", "b")], b"x")) == (
-        "Response(status=200, headers=[('a', 'b')], body=b'x')"
+        "Response(status=200, headers=(('a', 'b'),), body=b'x')"
     )
     assert repr(Request("GET", "/a", "q=1", [("a", "b")], client=("::1", 0))) == (
         "Request(method='GET', path='/a', query='q=1', headers=(('a', 'b'),), body=b'', "

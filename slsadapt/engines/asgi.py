@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+from contextvars import ContextVar
 
 from ..errors import ApplicationError
 from ..message import Response
@@ -15,7 +16,7 @@ from ..percent import decode, encode_path
 from . import is_coroutine_function
 from .headers import check_response_headers, is_dropped
 from .lifespan import Lifespan
-from .loop import InstanceLoop
+from .loop import INSIDE, InstanceLoop, beside_loops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class AsgiEngine:
         self._app: Any = app if is_coroutine_function(app) else _awaited(app)
         self._mode = lifespan
         self._timeout_s = lifespan_timeout_s
-        self._starting = threading.Lock()
+        self._changing = threading.Lock()
+        self._closes_at_exit = False
         self._loop: InstanceLoop | None = None
         self._lifespan: Lifespan | None = None
 
@@ -142,31 +144,62 @@ class AsgiEngine:
 
     def close(self) -> None:
         """Run the application's shutdown and close the loop."""
-        with self._starting:
+        self._refuse_inside()
+        with self._changing:
             loop, lifespan = self._loop, self._lifespan
             self._loop = self._lifespan = None
-            atexit.unregister(self.close)
             if loop is not None:
                 try:
                     if lifespan is not None:
-                        loop.run(lifespan.stop())
+                        loop.run(self._within(lifespan.stop()))
                 finally:
-                    loop.shut_down()
+                    beside_loops(loop.shut_down)
 
     def _start(self) -> InstanceLoop:
-        with self._starting:
+        self._refuse_inside()
+        with self._changing:
             if self._loop is None:
                 loop = InstanceLoop()
+                lifespan = None
                 try:
                     if self._mode != "off":
-                        lifespan = loop.run(_started(self._app, self._mode, self._timeout_s))
-                        self._lifespan = lifespan
+                        lifespan = Lifespan(self._app, self._mode, self._timeout_s)
+                        loop.run(self._within(lifespan.start()))
                 except BaseException:
-                    loop.shut_down()
+                    beside_loops(loop.shut_down)
                     raise
-                atexit.register(self.close)
-                self._loop = loop
+                if not self._closes_at_exit:
+                    self._closes_at_exit = True
+                    _at_exit(self.close)
+                self._loop, self._lifespan = loop, lifespan
             return self._loop
+
+    async def _within(self, step: Coroutine[Any, Any, None]) -> None:
+        """Run start-up or shutdown so that calls from inside it can be told."""
+        _changing_engine.set(self)
+        await step
+
+    def _refuse_inside(self) -> None:
+        """Refuse to wait for what waits for the caller: its own loop, start-up or shutdown."""
+        if asyncio._get_running_loop() is self._loop is not None or (
+            _changing_engine.get() is self and self._changing.locked()
+        ):
+            raise RuntimeError(INSIDE)
+
+
+# The engine whose start-up or shutdown runs in this context.
+_changing_engine: ContextVar[AsgiEngine | None] = ContextVar("_changing_engine", default=None)
+
+
+def _at_exit(close: Callable[[], None]) -> None:
+    """Close before the interpreter ends its thread pools, which a shutdown may still need."""
+    # Pools end in the order opposite to that of import, so theirs has to come first.
+    import concurrent.futures.thread  # noqa: F401
+
+    try:
+        threading._register_atexit(close)  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):
+        atexit.register(close)
 
 
 def _awaited(app: AsgiApp) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
@@ -176,12 +209,6 @@ def _awaited(app: AsgiApp) -> Callable[[Scope, Receive, Send], Coroutine[Any, An
         await app(scope, receive, send)
 
     return call
-
-
-async def _started(app: AsgiApp, mode: Mode, timeout_s: float) -> Lifespan:
-    lifespan = Lifespan(app, mode, timeout_s)
-    await lifespan.start()
-    return lifespan
 
 
 def _log_failure(error: Exception) -> None:
@@ -237,7 +264,9 @@ class Exchange:
                     (name.decode("latin-1"), value.decode("latin-1"))
                     for name, value in message.get("headers", ())
                 ]
-                status = int(message["status"])
+                status = message["status"]
+                if not isinstance(status, int):
+                    raise TypeError
             except (KeyError, TypeError, ValueError, AttributeError):
                 raise ApplicationError(
                     "http.response.start takes 'status' as int and 'headers' as pairs of bytes"
@@ -245,7 +274,7 @@ class Exchange:
             if not 100 <= status <= 599:
                 raise ApplicationError(f"'status' must be from 100 to 599, got {status}")
             check_response_headers(self.headers)
-            self.status = status
+            self.status = int(status)
         elif kind == "http.response.body":
             if not self.status:
                 raise ApplicationError("http.response.body was sent before http.response.start")

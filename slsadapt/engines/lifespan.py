@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..errors import LifespanError
+from ..errors import ApplicationError, LifespanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     Mode = Literal["auto", "on", "off"]
 
 __all__ = ["Lifespan"]
+
+
+_ANSWERS = {
+    f"lifespan.{phase}.{outcome}"
+    for phase in ("startup", "shutdown")
+    for outcome in ("complete", "failed")
+}
 
 
 class Lifespan:
@@ -47,6 +54,8 @@ class Lifespan:
             LifespanError: start-up failed or took too long, or ``"on"`` found no support.
         """
         self._task = asyncio.get_running_loop().create_task(self._run())
+        # An exit that passes through is the caller's to see; nothing shall complain of it later.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Raising on the lifespan scope is how an application says that it has no use for it.
         if not await self._ask("startup") and self._mode == "on":
             raise LifespanError(
@@ -99,5 +108,7 @@ class Lifespan:
         return await self._messages.get()
 
     async def _send(self, message: Message) -> None:
+        if message["type"] not in _ANSWERS:
+            raise ApplicationError(f"no such message in lifespan: {message['type']!r}")
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(message)

@@ -16,15 +16,19 @@ from contextvars import copy_context
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
     from contextvars import Context
     from selectors import BaseSelector
     from typing import Any, TypeVar
 
     T = TypeVar("T")
-    Hooks = tuple[Any, Any]
 
-__all__ = ["InstanceLoop"]
+__all__ = ["INSIDE", "InstanceLoop", "beside_loops"]
+
+INSIDE = (
+    "the handler was called from inside its own application, which would wait for itself; "
+    "await handler.async_call(event, context) there"
+)
 
 
 class InstanceLoop(asyncio.SelectorEventLoop):
@@ -40,6 +44,8 @@ class InstanceLoop(asyncio.SelectorEventLoop):
         _scheduled: list[asyncio.TimerHandle]
         _selector: BaseSelector
         _thread_id: int | None
+        _asyncgen_firstiter_hook: Callable[[AsyncGenerator[Any, Any]], None]
+        _asyncgen_finalizer_hook: Callable[[AsyncGenerator[Any, Any]], None]
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,8 +53,6 @@ class InstanceLoop(asyncio.SelectorEventLoop):
         self._first_step: tuple[Callable[[], object], Context] | None = None
         self._driver = threading.Lock()
         self._waiting: list[threading.Event] = []
-        # How this loop hears of asynchronous generators is known only while it runs.
-        self._hooks: Hooks = self.run_until_complete(_asyncgen_hooks())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, in a copy of the caller's context.
@@ -61,12 +65,9 @@ class InstanceLoop(asyncio.SelectorEventLoop):
         running = asyncio._get_running_loop()
         if running is self:
             coroutine.close()
-            raise RuntimeError(
-                "the handler was called from inside its own application, which would wait for "
-                "itself; await handler.async_call(event, context) there"
-            )
+            raise RuntimeError(INSIDE)
         if running is not None:
-            return self._run_in_thread(coroutine)
+            return beside_loops(lambda: self.run(coroutine))
         if not self._driver.acquire(blocking=False):
             return self._follow(coroutine)
         try:
@@ -75,7 +76,7 @@ class InstanceLoop(asyncio.SelectorEventLoop):
                 try:
                     self.run_until_complete(task)
                 except (KeyboardInterrupt, SystemExit):
-                    task.cancel()
+                    _leave(task)
                     raise
             elif self._ready or self._scheduled or len(self._selector.get_map()) > 1:
                 # Callbacks, timers or sockets beside the wake-up pipe wait for a turn.
@@ -118,11 +119,14 @@ class InstanceLoop(asyncio.SelectorEventLoop):
         step, context = self._first_step
         self._first_step = None
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
         self._thread_id = threading.get_ident()
         asyncio._set_running_loop(self)
         try:
             context.run(step)
+        except (KeyboardInterrupt, SystemExit):
+            _leave(task)
+            raise
         finally:
             asyncio._set_running_loop(None)
             self._thread_id = None
@@ -131,7 +135,7 @@ class InstanceLoop(asyncio.SelectorEventLoop):
 
     def _follow(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Let the thread that drives the loop run the coroutine, and drive when it leaves."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self)
+        future = asyncio.run_coroutine_threadsafe(_outcome(coroutine), self)
         wake = threading.Event()
         future.add_done_callback(lambda _: wake.set())
         self._waiting.append(wake)
@@ -148,32 +152,49 @@ class InstanceLoop(asyncio.SelectorEventLoop):
                     wake.clear()
         finally:
             self._waiting.remove(wake)
-        return future.result()
+        result, error = future.result()
+        if error is not None:
+            raise error
+        return result[0]
 
     def _wake(self) -> None:
         """Let whoever waits try to drive."""
         for wake in self._waiting.copy():
             wake.set()
 
-    def _run_in_thread(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run beside a foreign loop that is running in this thread, which has to wait."""
-        results: list[T] = []
-        errors: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                results.append(self.run(coroutine))
-            except BaseException as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=copy_context().run, args=(work,))
-        thread.start()
-        thread.join()
-        if errors:
-            raise errors[0]
-        return results[0]
+async def _outcome(coroutine: Coroutine[Any, Any, T]) -> tuple[list[T], BaseException | None]:
+    """Keep an exit or a cancellation from the thread that happens to drive the loop."""
+    try:
+        return [await coroutine], None
+    except BaseException as error:
+        return [], error
 
 
-async def _asyncgen_hooks() -> Hooks:
-    hooks = sys.get_asyncgen_hooks()
-    return hooks.firstiter, hooks.finalizer
+def _leave(task: asyncio.Task[Any]) -> None:
+    """Let go of a task that an exit interrupts, so that nothing complains of it later."""
+    if task.done():
+        task.exception()
+    else:
+        task.cancel()
+
+
+def beside_loops(function: Callable[[], T]) -> T:
+    """Call a function that runs a loop: here, or in a thread beside a loop that runs here."""
+    if asyncio._get_running_loop() is None:
+        return function()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=copy_context().run, args=(work,))
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
