@@ -170,7 +170,7 @@ class AsgiEngine:
                     raise
                 if not self._closes_at_exit:
                     self._closes_at_exit = True
-                    _at_exit(self.close)
+                    atexit.register(self.close)
                 self._loop, self._lifespan = loop, lifespan
             return self._loop
 
@@ -189,17 +189,6 @@ class AsgiEngine:
 
 # The engine whose start-up or shutdown runs in this context.
 _changing_engine: ContextVar[AsgiEngine | None] = ContextVar("_changing_engine", default=None)
-
-
-def _at_exit(close: Callable[[], None]) -> None:
-    """Close before the interpreter ends its thread pools, which a shutdown may still need."""
-    # Pools end in the order opposite to that of import, so theirs has to come first.
-    import concurrent.futures.thread  # noqa: F401
-
-    try:
-        threading._register_atexit(close)  # type: ignore[attr-defined]
-    except (AttributeError, RuntimeError):
-        atexit.register(close)
 
 
 def _awaited(app: AsgiApp) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import AsyncGenerator, Callable, Coroutine
+    from concurrent.futures import Executor
     from contextvars import Context
     from selectors import BaseSelector
     from typing import Any, TypeVar
@@ -97,8 +98,22 @@ class InstanceLoop(asyncio.SelectorEventLoop):
             if tasks:
                 self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self.run_until_complete(self.shutdown_asyncgens())
-            self.run_until_complete(self.shutdown_default_executor())
+            if threading.main_thread().is_alive():
+                self.run_until_complete(self.shutdown_default_executor())
             self.close()
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Work right here at interpreter exit, when no thread is left and none can be had."""
+        if executor is not None or threading.main_thread().is_alive():
+            return super().run_in_executor(executor, func, *args)
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None

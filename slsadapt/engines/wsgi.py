@@ -102,6 +102,11 @@ def _join_headers(headers: Pairs) -> Environ:
     return environ
 
 
+def _native(text: str) -> str:
+    """Write text as PEP 3333's native string: its UTF-8 octets as latin-1 characters."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
 class WsgiEngine:
     """Run one WSGI application; safe to call from several threads."""
 
@@ -133,27 +138,28 @@ class WsgiEngine:
         if len(environ) != _TEMPLATE_ENTRIES + len(headers) or "" in environ:
             # A new name, a repeat or a header that no application may see.
             environ = _TEMPLATE | _join_headers(headers)
+        name, port = server
+        address, client_port = client or ("", 0)
+        if not f"{method}{name}{address}".isascii():
+            method, name, address = map(_native, (method, name, address))
         environ["REQUEST_METHOD"] = method
         if root_path:
-            environ["SCRIPT_NAME"] = (
-                root_path if root_path.isascii() else root_path.encode().decode("latin-1")
-            )
+            environ["SCRIPT_NAME"] = _native(root_path)
         environ["PATH_INFO"] = decode_latin1(path) if "%" in path else path
         environ["QUERY_STRING"] = query
-        environ["SERVER_NAME"], port = server
+        environ["SERVER_NAME"] = name
         if port != 443:
             environ["SERVER_PORT"] = str(port)
+        environ["REMOTE_ADDR"] = address
+        if client_port:
+            environ["REMOTE_PORT"] = str(client_port)
+        if user is not None:
+            environ["REMOTE_USER"] = _native(user)
         environ["wsgi.url_scheme"] = scheme
         environ["wsgi.input"] = BytesIO(body)
         environ["wsgi.errors"] = sys.stderr
         if body:
             environ["CONTENT_LENGTH"] = str(len(body))
-        if client is not None:
-            environ["REMOTE_ADDR"], port = client
-            if port:
-                environ["REMOTE_PORT"] = str(port)
-        if user is not None:
-            environ["REMOTE_USER"] = user
         exchange = Exchange()
         exchange.environ = environ
         return exchange

@@ -434,7 +434,8 @@ def test_generators_left_over_are_closed(start: Start, get: Get) -> None:
 # In a process of its own
 
 SCRIPT = """
-import asyncio, json, sys
+import asyncio, json, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from slsadapt import wrap
 
 async def app(scope, receive, send):
@@ -482,10 +483,13 @@ def test_interpreter_exit_shuts_down(get: Get, serve: str, shutdown: str) -> Non
     assert child.returncode == 0
 
 
-def test_failed_shutdown_shows_at_interpreter_exit(get: Get) -> None:
+def test_failed_shutdown_shows_at_interpreter_exit_and_stops_nothing_else(get: Get) -> None:
     message = "{'type': 'lifespan.shutdown.failed', 'message': 'queue not empty'}"
-    child = run(get("/"), shutdown=f"await send({message})")
-    assert child.stdout.split() == ["ok"]
+    work = "lambda: (time.sleep(0.2), print('work'))"
+    child = run(
+        get("/"), serve=f"ThreadPoolExecutor().submit({work})", shutdown=f"await send({message})"
+    )
+    assert child.stdout.split() == ["ok", "work"]
     assert "LifespanError: shutdown failed: queue not empty" in child.stderr
 
 

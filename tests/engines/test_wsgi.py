@@ -1013,3 +1013,18 @@ def test_django_serves_recorded_events_and_learns_of_their_end(event: Event) -> 
     assert len(results) == len(FRAMEWORK_CASES)
     for result, (_, expected) in zip(results, FRAMEWORK_CASES, strict=True):
         assert_echo(result, expected)
+
+
+def test_names_beyond_ascii_arrive_as_octets(event: Event) -> None:
+    sent = event("aws_http/rule_get_no_optional_keys")
+    sent["headers"]["host"] = "店.example"
+    sent["requestContext"]["authorizer"] = {"lambda": {"principalId": "李雷"}}
+    seen: list[bytes] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        seen.extend(environ[key].encode("latin-1") for key in ("SERVER_NAME", "REMOTE_USER"))
+        start_response("200 OK", [])
+        return []
+
+    assert wrap(app)(sent)["statusCode"] == 200
+    assert seen == ["店.example".encode(), "李雷".encode()]
