@@ -146,6 +146,7 @@ class Handler:
         self._strip_stage = strip_stage
         moves = strip_stage or base_path
         self._prepare: Any = self._prepare_moved if moves else engine.prepare
+        self._run: Any = engine.run
         self._text_mime_types = text_mime_types
         self._exclude_headers = exclude_headers
         self._raise_errors = raise_errors
@@ -181,7 +182,7 @@ class Handler:
         try:
             exchange = dialect.decode_into(event, self._prepare)
             dialect.annotate(exchange.environ, event, context)
-            response = self._engine.run(exchange)
+            response = self._run(exchange)
             if self._exclude_headers:
                 response = self._without_excluded(response)
             result = dialect.encode_result(response, event, self._text_mime_types)

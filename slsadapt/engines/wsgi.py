@@ -139,27 +139,27 @@ class WsgiEngine:
             # A new name, a repeat or a header that no application may see.
             environ = _TEMPLATE | _join_headers(headers)
         name, port = server
-        address, client_port = client or ("", 0)
-        if not f"{method}{name}{address}".isascii():
-            method, name, address = map(_native, (method, name, address))
+        address = client[0] if client else ""
+        if not (method + name + address).isascii():
+            method, name, address = _native(method), _native(name), _native(address)
         environ["REQUEST_METHOD"] = method
-        if root_path:
-            environ["SCRIPT_NAME"] = _native(root_path)
         environ["PATH_INFO"] = decode_latin1(path) if "%" in path else path
         environ["QUERY_STRING"] = query
         environ["SERVER_NAME"] = name
-        if port != 443:
-            environ["SERVER_PORT"] = str(port)
         environ["REMOTE_ADDR"] = address
-        if client_port:
-            environ["REMOTE_PORT"] = str(client_port)
-        if user is not None:
-            environ["REMOTE_USER"] = _native(user)
         environ["wsgi.url_scheme"] = scheme
         environ["wsgi.input"] = BytesIO(body)
         environ["wsgi.errors"] = sys.stderr
+        if root_path:
+            environ["SCRIPT_NAME"] = _native(root_path)
+        if port != 443:
+            environ["SERVER_PORT"] = str(port)
+        if client and client[1]:
+            environ["REMOTE_PORT"] = str(client[1])
         if body:
             environ["CONTENT_LENGTH"] = str(len(body))
+        if user is not None:
+            environ["REMOTE_USER"] = _native(user)
         exchange = Exchange()
         exchange.environ = environ
         return exchange
@@ -232,7 +232,14 @@ class Exchange:
             if type(body) is FileWrapper:
                 self.write(body.file.read())
             else:
-                for chunk in _iterate(body):
+                try:
+                    parts = iter(body)
+                except TypeError:
+                    raise ApplicationError(
+                        "the application must return an iterable of bytes, "
+                        f"got {type(body).__name__}"
+                    ) from None
+                for chunk in parts:
                     if self.status is None:
                         raise ApplicationError("the body began before start_response was called")
                     if type(chunk) is not bytes:
@@ -255,15 +262,6 @@ class Exchange:
         if wants_body and status != 204 and status != 304:
             return Response(status, headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))
         return Response(status, headers)
-
-
-def _iterate(body: Iterable[bytes]) -> Iterator[bytes]:
-    try:
-        return iter(body)
-    except TypeError:
-        raise ApplicationError(
-            f"the application must return an iterable of bytes, got {type(body).__name__}"
-        ) from None
 
 
 @lru_cache(maxsize=256)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..message import Response
 from ..percent import decode, encode_path, encode_stray
-from ._aws import ACCOUNT_ID, API_ID, DEFAULT_STAGE, EPOCH
+from ._aws import ACCOUNT_ID, API_ID, DEFAULT_HOST, DEFAULT_STAGE, EPOCH
 from ._body import decode_base64, decode_body, encode_body
-from ._fields import OBJECT, OBJECT_OR_NONE, TEXT, TEXT_OR_NONE, address, header_pairs, scalar_text
+from ._fields import (
+    OBJECT,
+    OBJECT_OR_NONE,
+    TEXT,
+    TEXT_OR_NONE,
+    WRONG,
+    address,
+    bad_event,
+    header_pairs,
+    scalar_text,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-FIELDS = (
+_FIELDS = (
     ("requestContext", OBJECT),
     ("requestContext.http", OBJECT),
     ("requestContext.http.method", TEXT),
@@ -36,44 +48,73 @@ FIELDS = (
 )
 
 
-def decode_into(event: JSON, build: Build[T], path: str, root_path: str, stage: str) -> T:
-    """Read all but the path, which the two dialects encode differently."""
-    context = event["requestContext"]
-    http = context["http"]
-    fields = event["headers"]
-    # HTTP APIs lift cookies out of the headers, function URLs copy them; applications expect
-    # one Cookie line.
-    if cookies := event.get("cookies"):
-        if type(cookies) is not list:
-            raise TypeError("cookies")
-        if "cookie" not in fields:
-            fields = {**fields, "cookie": "; ".join(cookies)}
-    headers = header_pairs(fields)
-    if "host" not in fields:
-        # The names are lower-case, but for the preview's events of 2019.
-        fields = {name.lower(): value for name, value in headers}
-    # Both speak nothing but HTTPS; http comes from emulators alone.
-    scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
-    source = http.get("sourceIp")
-    authorizer = context.get("authorizer")
-    body = event.get("body")
-    query = event["rawQueryString"]
-    request_id = context.get("requestId") or ""
-    "".join((request_id, stage, source or ""))  # raises where one is no text
-    return build(
-        http["method"].upper(),
-        path or "/",
-        query if query.isascii() else encode_stray(query),
-        headers,
-        decode_body(body, event.get("isBase64Encoded")) if body is not None else b"",
-        scheme,
-        (source, 0) if source else None,
-        address(fields.get("host"), fields.get("x-forwarded-port"), scheme),
-        root_path,
-        stage,
-        request_id,
-        _principal(authorizer) if authorizer else None,
-    )
+def decode_into(event: JSON, build: Build[T], path_is_encoded: bool) -> T:
+    """Read an event; the two dialects differ in whether the path is percent-encoded."""
+    try:
+        context = event["requestContext"]
+        http = context["http"]
+        fields = event["headers"]
+        path = event["rawPath"]
+        query = event["rawQueryString"]
+        if type(path) is not str:
+            raise TypeError("rawPath")
+        stage = root_path = ""
+        if path_is_encoded:
+            path = path if path.isascii() else encode_stray(path)
+        else:
+            stage = context.get("stage") or ""
+            if stage == DEFAULT_STAGE:
+                stage = ""
+            elif stage:
+                mount, below, public = _mount(stage, context.get("domainName") or "")
+                if path.startswith(below) or path == mount:
+                    path = path[len(mount) :]
+                    root_path = public
+            path = encode_path(path)
+        # HTTP APIs lift cookies out of the headers, function URLs copy them; applications
+        # expect one Cookie line.
+        if cookies := event.get("cookies"):
+            if type(cookies) is not list:
+                raise TypeError("cookies")
+            if "cookie" not in fields:
+                fields = {**fields, "cookie": "; ".join(cookies)}
+        headers = header_pairs(fields)
+        if "host" not in fields:
+            # The names are lower-case, but for the preview's events of 2019.
+            fields = {name.lower(): value for name, value in headers}
+        # Both speak nothing but HTTPS; http comes from emulators alone.
+        scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
+        source = http.get("sourceIp") or ""
+        request_id = context.get("requestId") or ""
+        request_id + stage + source  # raises where one is no text
+        authorizer = context.get("authorizer")
+        body = event.get("body")
+        return build(
+            http["method"].upper(),
+            path or "/",
+            query if query.isascii() else encode_stray(query),
+            headers,
+            b"" if body is None else decode_body(body, event.get("isBase64Encoded")),
+            scheme,
+            (source, 0) if source else None,
+            address(fields.get("host"), fields.get("x-forwarded-port"), scheme),
+            root_path,
+            stage,
+            request_id,
+            _principal(authorizer) if authorizer else None,
+        )
+    except WRONG as error:
+        raise bad_event(event, _FIELDS, error) from None
+
+
+@lru_cache(maxsize=64)
+def _mount(stage: str, domain: str) -> tuple[str, str, str]:
+    """Tell the segment before the path, how paths below it begin, and whether it is public.
+
+    Only the default host shows the stage in the client's URL.
+    """
+    mount = f"/{stage}"
+    return mount, f"{mount}/", mount if DEFAULT_HOST in domain else ""
 
 
 def _principal(authorizer: JSON) -> str | None:

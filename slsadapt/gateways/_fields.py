@@ -119,23 +119,13 @@ def _octets(value: object) -> str:
     return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
-def group_headers(headers: Sequence[tuple[str, str]]) -> tuple[dict[str, list[str]], str, str]:
-    """Gather a response's headers by name, of which the first spelling stands for all.
-
-    Returns:
-        (values by name, content type, content encoding), the latter two ``""`` without one.
-    """
+def group_headers(headers: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Gather a response's headers by name, of which the first spelling stands for all."""
     spelling: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
     for name, value in headers:
-        first = spelling.setdefault(name.lower(), name)
-        if first in groups:
-            groups[first].append(value)
-        else:
-            groups[first] = [value]
-    content_type = groups[spelling["content-type"]][0] if "content-type" in spelling else ""
-    encoding = groups[spelling["content-encoding"]][0] if "content-encoding" in spelling else ""
-    return groups, content_type, encoding
+        groups.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
+    return groups
 
 
 def host_of(server: Address) -> str:

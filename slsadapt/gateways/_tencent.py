@@ -112,14 +112,23 @@ def encode_headers(request: Request) -> JSON:
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
     """Write an integrated response; a header that repeats is a list of strings."""
-    groups, content_type, content_encoding = group_headers(response.headers)
-    text, is_base64 = encode_body(response.body, content_type, content_encoding, text_mime_types)
+    fields = {name.lower(): value for name, value in response.headers}
+    text, is_base64 = encode_body(
+        response.body,
+        fields.get("content-type", ""),
+        fields.get("content-encoding", ""),
+        text_mime_types,
+    )
+    headers: JSON = dict(response.headers)
+    if len(fields) != len(response.headers):
+        headers = {
+            name: values[0] if len(values) == 1 else values
+            for name, values in group_headers(response.headers).items()
+        }
     return {
         "isBase64Encoded": is_base64,
         "statusCode": response.status,
-        "headers": {
-            name: values[0] if len(values) == 1 else values for name, values in groups.items()
-        },
+        "headers": headers,
         "body": text,
     }
 

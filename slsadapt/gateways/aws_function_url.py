@@ -16,11 +16,9 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 from __future__ import annotations
 
 from ..message import Request, Response
-from ..percent import encode_stray
 from . import _aws_payload2 as payload2
 from ._aws import RESULT_LIMIT_BYTES, annotate, result_bytes
 from ._aws_payload2 import encode_result
-from ._fields import WRONG, bad_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +66,7 @@ def decode_event(event: JSON) -> Request:
 
 def decode_into(event: JSON, build: Build[T]) -> T:
     """Read the client's request straight into what ``build`` makes of it; see ``decode_event``."""
-    try:
-        path = event["rawPath"]
-        path = path if path.isascii() else encode_stray(path)
-        return payload2.decode_into(event, build, path, "", "")
-    except WRONG as error:
-        raise bad_event(event, payload2.FIELDS, error) from None
+    return payload2.decode_into(event, build, path_is_encoded=True)
 
 
 def encode_event(request: Request) -> JSON:

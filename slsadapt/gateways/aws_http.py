@@ -20,11 +20,11 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-de
 from __future__ import annotations
 
 from ..message import Request, Response
-from ..percent import decode, encode_path
+from ..percent import decode
 from . import _aws_payload2 as payload2
-from ._aws import DEFAULT_HOST, DEFAULT_STAGE, RESULT_LIMIT_BYTES, annotate, result_bytes
+from ._aws import RESULT_LIMIT_BYTES, annotate, result_bytes
 from ._aws_payload2 import encode_result
-from ._fields import WRONG, bad_event, host_of
+from ._fields import host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def matches(event: JSON) -> bool:
         return False
     context = event.get("requestContext")
     return (
-        isinstance(context, dict)
+        type(context) is dict
         and "http" in context
         and ".lambda-url." not in str(context.get("domainName"))
     )
@@ -74,24 +74,7 @@ def decode_event(event: JSON) -> Request:
 
 def decode_into(event: JSON, build: Build[T]) -> T:
     """Read the client's request straight into what ``build`` makes of it; see ``decode_event``."""
-    try:
-        path = event["rawPath"]
-        if type(path) is not str:
-            raise TypeError("rawPath")
-        context = event["requestContext"]
-        stage = context.get("stage") or ""
-        root_path = ""
-        if stage == DEFAULT_STAGE:
-            stage = ""
-        elif stage:
-            mount = "/" + stage
-            if path == mount or path.startswith(mount + "/"):
-                path = path[len(mount) :]
-                if (context.get("domainName") or "").find(DEFAULT_HOST) >= 0:
-                    root_path = mount
-        return payload2.decode_into(event, build, encode_path(path), root_path, stage)
-    except WRONG as error:
-        raise bad_event(event, payload2.FIELDS, error) from None
+    return payload2.decode_into(event, build, path_is_encoded=False)
 
 
 def encode_event(request: Request) -> JSON:

@@ -152,10 +152,12 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             fields = {name.title(): value for name, value in headers}
         scheme = "http" if fields.get("X-Forwarded-Proto") == "http" else "https"
         identity = context.get("identity") or {}
-        source = identity.get("sourceIp")
+        source = identity.get("sourceIp") or ""
         stage = context.get("stage") or ""
         request_id = context.get("requestId") or ""
-        "".join((stage, request_id, source or ""))  # raises where one is no text
+        request_id + stage + source  # raises where one is no text
+        authorizer = context.get("authorizer")
+        user = identity.get("userArn")
         return build(
             event["httpMethod"].upper(),
             path or "/",
@@ -168,7 +170,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             root_path,
             "" if stage == DEFAULT_STAGE else stage,
             request_id,
-            _principal(context.get("authorizer") or {}, identity),
+            _principal(authorizer or {}, user) if authorizer or user else None,
         )
     except WRONG as error:
         raise bad_event(event, _FIELDS, error) from None
@@ -221,52 +223,47 @@ def _base_path(event: JSON, path: str) -> str:
 
 def _query(event: JSON) -> str:
     """Encode the decoded query again."""
+    pieces = []
     if lists := event.get("multiValueQueryStringParameters"):
-        if {*map(type, lists.values())} != {list}:
-            raise TypeError("multiValueQueryStringParameters")
-        return "&".join(
-            [
-                f"{encode_component(key)}={encode_component(scalar_text(value))}"
-                for key, values in lists.items()
-                for value in values
-            ]
-        )
-    if single := event.get("queryStringParameters"):
-        return "&".join(
-            [
-                f"{encode_component(key)}={encode_component(scalar_text(value))}"
-                for key, value in single.items()
-            ]
-        )
-    return ""
+        for key, values in lists.items():
+            if type(values) is not list:
+                raise TypeError("multiValueQueryStringParameters")
+            key = encode_component(key)
+            for value in values:
+                pieces.append(f"{key}={encode_component(scalar_text(value))}")
+    elif single := event.get("queryStringParameters"):
+        for key, value in single.items():
+            pieces.append(f"{encode_component(key)}={encode_component(scalar_text(value))}")
+    return "&".join(pieces)
 
 
-def _principal(authorizer: JSON, identity: JSON) -> str | None:
+def _principal(authorizer: JSON, arn: str | None) -> str | None:
     """Name who the gateway authorized: a Lambda authorizer's principal, a user pool's subject
     or an IAM identity.
     """
-    user = (
-        authorizer.get("principalId")
-        or (authorizer.get("claims") or {}).get("sub")
-        or identity.get("userArn")
-    )
+    user = authorizer.get("principalId") or (authorizer.get("claims") or {}).get("sub") or arn
     return str(user) if user else None
 
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
     """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats."""
-    groups, content_type, content_encoding = group_headers(response.headers)
-    text, is_base64 = encode_body(response.body, content_type, content_encoding, text_mime_types)
+    fields = {name.lower(): value for name, value in response.headers}
+    text, is_base64 = encode_body(
+        response.body,
+        fields.get("content-type", ""),
+        fields.get("content-encoding", ""),
+        text_mime_types,
+    )
     result: JSON = {
         "statusCode": response.status,
-        "headers": {name: values[0] for name, values in groups.items() if len(values) == 1},
+        "headers": dict(response.headers),
         "body": text,
         "isBase64Encoded": is_base64,
     }
-    if len(groups) != len(response.headers):
-        result["multiValueHeaders"] = {
-            name: values for name, values in groups.items() if len(values) > 1
-        }
+    if len(fields) != len(response.headers):
+        groups = group_headers(response.headers)
+        result["headers"] = {n: values[0] for n, values in groups.items() if len(values) == 1}
+        result["multiValueHeaders"] = {n: values for n, values in groups.items() if len(values) > 1}
     return result
 
 
