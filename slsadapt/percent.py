@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["decode", "decode_latin1", "encode_component", "encode_path", "encode_stray"]
+__all__ = [
+    "decode",
+    "decode_latin1",
+    "encode_component",
+    "encode_pair",
+    "encode_path",
+    "encode_stray",
+]
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PATH_SAFE = frozenset(_UNRESERVED + "!$&'()*+,;=:@/")
+_ENCODED_PATH_SAFE = _PATH_SAFE | {"%"}
 # Of a query, less what separates its pairs or stands for a space in forms.
 _COMPONENT_SAFE = frozenset(_UNRESERVED + "!$'()*,:@/?")
 
@@ -36,11 +44,22 @@ def encode_component(text: str) -> str:
     return "".join([escapes[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 
+def encode_pair(key: str, value: str) -> str:
+    """Write one pair of a query."""
+    if _COMPONENT_SAFE.issuperset(key + value):
+        return f"{key}={value}"
+    return f"{encode_component(key)}={encode_component(value)}"
+
+
 def encode_path(text: str) -> str:
     """Escape a decoded path, ``%`` included; ``/`` and the other path characters stay."""
     if _PATH_SAFE.issuperset(text):
         return text
-    escapes = _escapes(_PATH_SAFE)
+    # Most paths that need an escape at all need one of these two.
+    text = text.replace("%", "%25").replace(" ", "%20")
+    if _ENCODED_PATH_SAFE.issuperset(text):
+        return text
+    escapes = _escapes(_ENCODED_PATH_SAFE)
     return "".join([escapes[octet] for octet in text.encode("utf-8", "surrogatepass")])
 
 

@@ -92,7 +92,7 @@ def _join_headers(headers: Pairs) -> Environ:
     """Write headers as environ variables, repeats joined and the unseen left out."""
     environ: Environ = {}
     for name, value in headers:
-        key = _environ_key(name)
+        key = _environ_keys.get(name) or _environ_key(name)
         if key in environ:
             # RFC 9110 5.3 and, for cookies, RFC 6265 5.4.
             separator = "; " if key == "HTTP_COOKIE" else ", "
@@ -255,7 +255,7 @@ class Exchange:
         headers = self.headers
         try:
             check_response_headers(headers)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, AttributeError):
             raise ApplicationError(
                 "start_response takes headers as a list of (name, value) pairs of str"
             ) from None

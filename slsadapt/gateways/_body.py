@@ -96,11 +96,11 @@ def decode_body(body: object, is_base64: object) -> bytes:
     Raises:
         BadEventError: neither text nor None, a flag that is no boolean, or wrong base64.
     """
-    if body is None or body == "":
-        return b""
     if not isinstance(body, str):
+        if body is None:
+            return b""
         raise BadEventError(f"'body' must be str, got {type(body).__name__}")
-    if not is_base64 or is_base64 == "false":
+    if not is_base64 or is_base64 == "false" or not body:
         return body.encode() if body.isascii() else body.encode("utf-8", "surrogatepass")
     if is_base64 is not True and is_base64 != "true":
         raise BadEventError(f"'isBase64Encoded' must be bool, got {type(is_base64).__name__}")

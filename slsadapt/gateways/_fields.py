@@ -95,17 +95,18 @@ def header_pairs(fields: JSON) -> Pairs:
 
 def repeats(lists: JSON, fields: JSON) -> bool:
     """Tell whether a map of lists holds more than the map of single values beside it."""
-    return len(lists) != len(fields) or {*map(len, lists.values())} != {1}
+    return len(lists) != len(fields) or sum(map(len, lists.values())) != len(fields)
 
 
 def header_lists(lists: JSON) -> Pairs:
     """Read a map of lists of header values."""
-    pairs = []
-    for name, values in lists.items():
-        if not isinstance(values, list):
-            raise TypeError(name)
-        pairs += [(name, _octets(value)) for value in values]
-    return pairs
+    if {*map(type, lists.values())} != {list}:
+        raise TypeError("a header's values must be a list")
+    return [
+        (name, value if type(value) is str and value.isascii() else _octets(value))
+        for name, values in lists.items()
+        for value in values
+    ]
 
 
 def _octets(value: object) -> str:

@@ -112,7 +112,9 @@ def encode_headers(request: Request) -> JSON:
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
     """Write an integrated response; a header that repeats is a list of strings."""
-    fields = {name.lower(): value for name, value in response.headers}
+    fields = {}
+    for name, value in response.headers:
+        fields[name.lower()] = value
     text, is_base64 = encode_body(
         response.body,
         fields.get("content-type", ""),

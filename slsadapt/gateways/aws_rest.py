@@ -25,7 +25,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 from __future__ import annotations
 
 from ..message import Request, Response
-from ..percent import decode, encode_component, encode_path, encode_stray
+from ..percent import decode, encode_pair, encode_path, encode_stray
 from ._aws import (
     ACCOUNT_ID,
     API_ID,
@@ -223,18 +223,17 @@ def _base_path(event: JSON, path: str) -> str:
 
 def _query(event: JSON) -> str:
     """Encode the decoded query again."""
-    pieces = []
+    pairs = []
     if lists := event.get("multiValueQueryStringParameters"):
         for key, values in lists.items():
             if type(values) is not list:
                 raise TypeError("multiValueQueryStringParameters")
-            key = encode_component(key)
             for value in values:
-                pieces.append(f"{key}={encode_component(scalar_text(value))}")
+                pairs.append(encode_pair(key, scalar_text(value)))
     elif single := event.get("queryStringParameters"):
         for key, value in single.items():
-            pieces.append(f"{encode_component(key)}={encode_component(scalar_text(value))}")
-    return "&".join(pieces)
+            pairs.append(encode_pair(key, scalar_text(value)))
+    return "&".join(pairs)
 
 
 def _principal(authorizer: JSON, arn: str | None) -> str | None:
@@ -247,7 +246,9 @@ def _principal(authorizer: JSON, arn: str | None) -> str | None:
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
     """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats."""
-    fields = {name.lower(): value for name, value in response.headers}
+    fields = {}
+    for name, value in response.headers:
+        fields[name.lower()] = value
     text, is_base64 = encode_body(
         response.body,
         fields.get("content-type", ""),
