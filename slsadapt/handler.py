@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Handler", "wrap"]
 
 _YES = {"yes", "y", "true", "t", "1"}
-# No platform's limit is below: even if JSON wrote each octet as six characters (\u0000), the
-# result would be under 1 MB.
+# A body that needs no measuring: even if JSON wrote each octet as six characters (\u0000), the
+# result would be under 1 MB, the least that any platform takes.
 _SMALL_BYTES = 100_000
 
 
@@ -151,6 +151,9 @@ class Handler:
         self._exclude_headers = exclude_headers
         self._raise_errors = raise_errors
         self._result_limit_bytes = result_limit_bytes
+        self._small_bytes = _SMALL_BYTES
+        if result_limit_bytes is not None:
+            self._small_bytes = min(_SMALL_BYTES, result_limit_bytes // 8)
         self._debug = debug
 
     @property
@@ -186,7 +189,7 @@ class Handler:
             if self._exclude_headers:
                 response = self._without_excluded(response)
             result = dialect.encode_result(response, event, self._text_mime_types)
-            if len(response.body) > _SMALL_BYTES:
+            if len(response.body) > self._small_bytes:
                 self._refuse_too_large(dialect, result)
             return result
         except Exception as error:

@@ -4,8 +4,7 @@ Slotted classes rather than dataclasses, whose import costs a cold start about t
 Treat them as values all the same; ``replace`` makes a changed copy.
 
 On the way of an event no Request is made: a dialect's ``decode_into`` hands its fields, in this
-order, straight to the engine. What serves events is spared a third of its time that way; what
-tests, replays or reports has the value.
+order, straight to the engine. What tests, replays or reports has the value.
 """
 
 from __future__ import annotations

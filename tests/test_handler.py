@@ -128,8 +128,12 @@ def test_result_over_the_platforms_limit_is_a_500(
 
 @pytest.mark.parametrize(
     ("body", "characters"),
-    [(b"\xff" * 300_000, 400_000), ("é".encode() * 100_000, 100_000), (b'"' * 200_000, 200_000)],
-    ids=["base64", "beyond ASCII", "escapes"],
+    [
+        pytest.param(b"\xff" * 300_000, 400_000, id="base64"),
+        pytest.param("é".encode() * 100_000, 100_000, id="beyond ASCII"),
+        pytest.param(b'"' * 200_000, 200_000, id="escapes"),
+        pytest.param(b"x" * 900, 900, id="a small limit"),
+    ],
 )
 def test_limit_counts_what_json_makes_of_the_body(
     event: Event, caplog: pytest.LogCaptureFixture, body: bytes, characters: int
