@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsgiEngine"]
 
-# From a header's name, as gateways spell it, to its octets in lower case, empty for what no
-# application may see. Clients choose the names, so the memory is bounded.
+# From a header's name, as gateways spell it, to its octets in lower case; what no application
+# may see is never in it. Clients choose the names, so the memory is bounded.
 _name_octets: dict[str, bytes] = {}
 _REMEMBERED_NAMES = 512
 

@@ -11,6 +11,7 @@ from ._body import decode_base64, decode_body, encode_body
 from ._fields import (
     OBJECT,
     OBJECT_OR_NONE,
+    SCALARS,
     TEXT,
     TEXT_OR_NONE,
     WRONG,
@@ -38,8 +39,8 @@ _FIELDS = (
     ("requestContext.domainName", TEXT_OR_NONE),
     ("rawPath", TEXT),
     ("rawQueryString", TEXT),
-    ("headers", OBJECT),
-    ("cookies", (list, type(None))),
+    ("headers", OBJECT, SCALARS),
+    ("cookies", (list, type(None)), TEXT),
     ("requestContext.authorizer", OBJECT_OR_NONE),
     ("requestContext.authorizer.lambda", OBJECT_OR_NONE),
     ("requestContext.authorizer.iam", OBJECT_OR_NONE),

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ..message import Address, Pairs
 
     JSON = dict[str, Any]
-    # Dotted path of a field, the types it may have; ``type(None)`` among them: may be absent.
-    Field = tuple[str, tuple[type, ...]]
+    Types = tuple[type, ...]
+    # Dotted path of a field, the types it may have (``type(None)`` among them: it may be
+    # absent) and, for a map or list that is read whole, the types of what it holds.
+    Field = tuple[str, Types] | tuple[str, Types, Types]
 
 NONE = type(None)
 TEXT = (str,)
@@ -26,6 +28,8 @@ OBJECT = (dict,)
 OBJECT_OR_NONE = (dict, NONE)
 # What a header or query value may be: JSON writers of every language print some as numbers.
 SCALARS = (str, int, float)
+LISTS = (list,)
+SCALARS_OR_LISTS = (*SCALARS, list)
 # What reading a field of a wrong type raises; dialects turn these into BadEventError.
 WRONG = (KeyError, TypeError, AttributeError, ValueError)
 
@@ -39,32 +43,25 @@ def bad_event(event: JSON, fields: tuple[Field, ...], error: Exception) -> Excep
     """
     if isinstance(error, BadEventError):
         return error
-    for path, types in fields:
+    for field in fields:
+        path, types = field[0], field[1]
         value: Any = event
         for name in path.split("."):
             value = value.get(name) if isinstance(value, dict) else None
         if not isinstance(value, types):
             expected = " or ".join(kind.__name__ for kind in types if kind is not NONE)
             return BadEventError(f"{path!r} must be {expected}, got {type(value).__name__}")
-        if isinstance(value, list):
-            for each in value:
-                if not isinstance(each, str):
-                    return BadEventError(f"{path!r} must hold str, got {type(each).__name__}")
-        if isinstance(value, dict) and path.lower().endswith(("headers", "parameters", "string")):
-            lists = path.startswith("multiValue")
-            scalars = TEXT if path == "pathParameters" else SCALARS
-            for key, item in value.items():
-                if lists and not isinstance(item, list):
-                    kind = type(item).__name__
-                    return BadEventError(f"'{path}.{key}' must be list, got {kind}")
-                items = (
-                    item if lists or (path == "queryString" and isinstance(item, list)) else [item]
-                )
-                for each in items:
-                    if not isinstance(each, scalars):
-                        return BadEventError(
-                            f"'{path}.{key}' must be str, got {type(each).__name__}"
-                        )
+        if len(field) == 3 and value is not None:
+            whole: Any = value
+            for key, member in whole.items() if isinstance(whole, dict) else enumerate(whole):
+                where = f"'{path}.{key}'"
+                if not isinstance(member, field[2]):
+                    return BadEventError(
+                        f"{where} must be {field[2][0].__name__}, got {type(member).__name__}"
+                    )
+                for each in member if isinstance(member, list) else ():
+                    if not isinstance(each, SCALARS):
+                        return BadEventError(f"{where} must be str, got {type(each).__name__}")
     return error
 
 
@@ -95,7 +92,7 @@ def header_pairs(fields: JSON) -> Pairs:
 
 def repeats(lists: JSON, fields: JSON) -> bool:
     """Tell whether a map of lists holds more than the map of single values beside it."""
-    return len(lists) != len(fields) or sum(map(len, lists.values())) != len(fields)
+    return len(lists) != len(fields) or {*map(len, lists.values())} != {1}
 
 
 def header_lists(lists: JSON) -> Pairs:

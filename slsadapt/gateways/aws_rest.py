@@ -38,8 +38,10 @@ from ._aws import (
 )
 from ._body import decode_base64, decode_body, encode_body
 from ._fields import (
+    LISTS,
     OBJECT,
     OBJECT_OR_NONE,
+    SCALARS,
     TEXT,
     TEXT_OR_NONE,
     WRONG,
@@ -86,11 +88,11 @@ _FIELDS = (
     ("httpMethod", TEXT),
     ("path", TEXT),
     ("resource", TEXT_OR_NONE),
-    ("pathParameters", OBJECT_OR_NONE),
-    ("headers", OBJECT_OR_NONE),
-    ("multiValueHeaders", OBJECT_OR_NONE),
-    ("queryStringParameters", OBJECT_OR_NONE),
-    ("multiValueQueryStringParameters", OBJECT_OR_NONE),
+    ("pathParameters", OBJECT_OR_NONE, TEXT),
+    ("headers", OBJECT_OR_NONE, SCALARS),
+    ("multiValueHeaders", OBJECT_OR_NONE, LISTS),
+    ("queryStringParameters", OBJECT_OR_NONE, SCALARS),
+    ("multiValueQueryStringParameters", OBJECT_OR_NONE, LISTS),
 )
 _RESULT_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 _MALFORMED = Response(

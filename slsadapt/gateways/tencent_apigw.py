@@ -24,6 +24,8 @@ from ..percent import encode_stray
 from ._body import encode_body
 from ._fields import (
     OBJECT,
+    SCALARS,
+    SCALARS_OR_LISTS,
     TEXT,
     TEXT_OR_NONE,
     WRONG,
@@ -72,8 +74,8 @@ _FIELDS = (
     ("requestContext.requestId", TEXT_OR_NONE),
     ("httpMethod", TEXT),
     ("path", TEXT),
-    ("queryString", OBJECT),
-    ("headers", OBJECT),
+    ("queryString", OBJECT, SCALARS_OR_LISTS),
+    ("headers", OBJECT, SCALARS),
 )
 # The console's default hosts through the years.
 _DEFAULT_HOSTS = (
@@ -110,9 +112,9 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         scheme = "http" if fields.get("x-api-scheme") == "http" else "https"
         server = address(fields.get("host"), fields.get("x-forwarded-port"), scheme)
         stage = context.get("stage") or ""
-        source = context.get("sourceIp")
+        source = context.get("sourceIp") or ""
         request_id = context.get("requestId") or scalar_text(fields.get("x-api-requestid", ""))
-        "".join((stage, request_id, source or ""))
+        request_id + stage + source  # raises where one is no text
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),

@@ -22,6 +22,8 @@ from . import _tencent
 from ._fields import (
     OBJECT,
     OBJECT_OR_NONE,
+    SCALARS,
+    SCALARS_OR_LISTS,
     TEXT,
     TEXT_OR_NONE,
     WRONG,
@@ -67,8 +69,8 @@ _FIELDS = (
     ("requestContext.requestId", TEXT_OR_NONE),
     ("httpMethod", TEXT),
     ("path", TEXT),
-    ("queryString", OBJECT),
-    ("headers", OBJECT),
+    ("queryString", OBJECT, SCALARS_OR_LISTS),
+    ("headers", OBJECT, SCALARS),
 )
 
 
@@ -101,9 +103,9 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         headers = header_pairs(event["headers"])
         fields = {name.lower(): value for name, value in headers}
         scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
-        source = context.get("sourceIp") or fields.get("x-scf-remote-addr")
+        source = context.get("sourceIp") or fields.get("x-scf-remote-addr", "")
         request_id = context.get("requestId") or fields.get("x-scf-request-id", "")
-        "".join((request_id, source or ""))
+        request_id + source  # raises where one is no text
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),

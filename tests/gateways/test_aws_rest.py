@@ -324,3 +324,11 @@ def test_result_without_content_type_is_json_to_the_client() -> None:
     assert [*response.headers] == [("Content-Type", "application/json")]
     typed = aws_rest.decode_result({"headers": {"CONTENT-TYPE": "text/html"}})
     assert [*typed.headers] == [("CONTENT-TYPE", "text/html")]
+
+
+def test_doubled_value_beside_an_empty_list_is_not_lost(event: Any) -> None:
+    sent = event("aws_rest/rule_root_nulls")
+    sent["headers"] = {"Host": "api.example.com", "X-None": "", "X-Two": "b"}
+    sent["multiValueHeaders"] = {"Host": ["api.example.com"], "X-None": [], "X-Two": ["a", "b"]}
+    headers = aws_rest.decode_event(sent).headers
+    assert [value for name, value in headers if name == "x-two"] == ["a", "b"]
