@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         UnknownEventError,
     )
     from .handler import Handler, wrap
-    from .message import Request, Response
+    from .message import Request, Response, SocketMessage
 
 __version__ = "0.1.0"
 
@@ -34,12 +34,19 @@ __all__ = [
     "Response",
     "ResultTooLargeError",
     "SlsadaptError",
+    "SocketMessage",
     "UnknownEventError",
     "__version__",
     "wrap",
 ]
 
-_ROOMS = {"Handler": "handler", "wrap": "handler", "Request": "message", "Response": "message"}
+_ROOMS = {
+    "Handler": "handler",
+    "wrap": "handler",
+    "Request": "message",
+    "Response": "message",
+    "SocketMessage": "message",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -6,13 +6,19 @@ import os
 
 from . import gateways
 from .engines import detect_interface
-from .errors import BadEventError, InterfaceError, OptionError, ResultTooLargeError
+from .errors import (
+    BadEventError,
+    InterfaceError,
+    OptionError,
+    ResultTooLargeError,
+    UnknownEventError,
+)
 from .message import Request, Response
 from .percent import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal
 
     from .engines import Interface
@@ -21,13 +27,19 @@ if TYPE_CHECKING:
     from .gateways import JSON, Dialect
 
     Engine = WsgiEngine | AsgiEngine
+    # Serves an event that is no HTTP request, as a cloud would call it: (event, context).
+    Route = Callable[[Any, Any], Any]
+    # Asked before the dialects: gives the dialect that reads this very event, or None.
+    Claim = Callable[[Any, Any], Dialect | None]
 
 __all__ = ["Handler", "wrap"]
 
 _YES = {"yes", "y", "true", "t", "1"}
-# A body that needs no measuring: even if JSON wrote each octet as six characters (\u0000), the
-# result would be under 1 MB, the least that any platform takes.
-_SMALL_BYTES = 100_000
+# Octets of a result for each of its body's: JSON may write six characters for one (\u0000),
+# and headers take their room. A body too small to reach a limit so needs no measuring.
+_WORST_GROWTH = 8
+# Too small for the least limit of any platform, the 40 KB of AWS's viewer requests.
+_SMALL_BYTES = 40_000 // _WORST_GROWTH
 
 
 def wrap(
@@ -35,6 +47,8 @@ def wrap(
     *,
     interface: Literal["auto", "wsgi", "asgi"] = "auto",
     gateway: str = "auto",
+    events: Mapping[str, Route] | None = None,
+    custom_handlers: Iterable[type] = (),
     base_path: str | None = None,
     strip_stage: bool | None = None,
     lifespan: Literal["auto", "on", "off"] = "auto",
@@ -53,6 +67,10 @@ def wrap(
             imported here and now.
         interface: how ``app`` is called, where its signature does not tell.
         gateway: the dialect of the events, ``"auto"`` to tell by each event.
+        events: what serves events that are no HTTP requests, called with (event, context), a
+            coroutine function too: ``{"timer": fn, "keep_warm": fn, "websocket": fn}``. Without
+            a route a timer or keep-warm event returns None at once and starts nothing.
+        custom_handlers: ``LambdaHandler`` classes in Mangum's protocol, asked first.
         base_path: path in front of the application in the client's URL, such as ``"/orders"``;
             None finds it where the gateway tells, and asks ``API_GATEWAY_BASE_PATH``.
         strip_stage: True leaves the stage out of ``SCRIPT_NAME`` and ``root_path``, for a
@@ -83,6 +101,19 @@ def wrap(
     ):
         if value not in choices:
             raise OptionError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    routes = dict(events or {})
+    if routes:
+        from .gateways.triggers import KINDS
+
+        if unknown := sorted(routes.keys() - {*KINDS}):
+            raise OptionError(f"events takes {', '.join(KINDS)}; got {', '.join(unknown)}")
+        if not all(map(callable, routes.values())):
+            raise OptionError("events must hold functions of (event, context)")
+    claim: Claim | None = None
+    if custom_handlers := tuple(custom_handlers):
+        from .interop.mangum import claims
+
+        claim = claims(custom_handlers)
     if base_path is None:
         base_path = os.environ.get("API_GATEWAY_BASE_PATH", "")
     if strip_stage is None:
@@ -113,6 +144,8 @@ def wrap(
     return Handler(
         engine,
         None if gateway == "auto" else gateways.load(gateway),
+        routes=routes,
+        claim=claim,
         base_path=_normalized(base_path),
         strip_stage=strip_stage,
         text_mime_types=tuple(each.lower() for each in text_mime_types),
@@ -131,6 +164,8 @@ class Handler:
         engine: Engine,
         dialect: Dialect | None,
         *,
+        routes: dict[str, Route],
+        claim: Claim | None,
         base_path: str,
         strip_stage: bool,
         text_mime_types: tuple[str, ...],
@@ -140,8 +175,10 @@ class Handler:
         debug: bool,
     ) -> None:
         self._engine = engine
-        self._fixed = dialect is not None
-        self._dialect = dialect
+        self._named = dialect
+        self._dialect: Dialect | None = None
+        self._routes = routes
+        self._claim = claim
         self._base_path = base_path
         self._strip_stage = strip_stage
         moves = strip_stage or base_path
@@ -153,24 +190,27 @@ class Handler:
         self._result_limit_bytes = result_limit_bytes
         self._small_bytes = _SMALL_BYTES
         if result_limit_bytes is not None:
-            self._small_bytes = min(_SMALL_BYTES, result_limit_bytes // 8)
+            self._small_bytes = result_limit_bytes // _WORST_GROWTH
         self._debug = debug
 
     @property
     def dialect(self) -> Dialect | None:
-        """Give the dialect that ``wrap`` was told, or that of the last event."""
-        return self._dialect
+        """Give the dialect of the last event, before any the one that ``wrap`` was told."""
+        return self._dialect or self._named
 
-    def __call__(self, event: Any, context: Any = None) -> JSON:
+    def __call__(self, event: Any, context: Any = None) -> Any:
         """Serve one event.
 
         Args:
-            event: what the platform passes: a dict, or its JSON as bytes or str.
+            event: what the platform passes: a dict, its JSON as bytes or str, or a request
+                object (Azure, Google).
             context: the platform's context, which the application finds as
-                ``serverless.context``.
+                ``serverless.context``; on Alibaba FC 2, where the event is an environ,
+                ``start_response``.
 
         Returns:
             The gateway's result. An application's exception is a 500, a wrong field a 400.
+            For an event that is no HTTP request, what its route in ``events`` returns.
 
         Raises:
             UnknownEventError: no dialect claims the event.
@@ -178,10 +218,16 @@ class Handler:
         """
         if type(event) is not dict:
             event = _parsed(event)
+            if not isinstance(event, dict):
+                return self._serve_other(event, context)
+        # No two dialects claim one event, so the last one may be asked first.
         dialect = self._dialect
-        if dialect is None or not (self._fixed or dialect.matches(event)):
-            # No two dialects claim one event, so the last one may be asked first.
-            dialect = self._dialect = gateways.detect(event)
+        if dialect is not None and dialect.matches(event):
+            return self._serve(dialect, event, context)
+        return self._serve_other(event, context)
+
+    def _serve(self, dialect: Dialect, event: Any, context: Any) -> Any:
+        """Answer an event as ``dialect`` reads it."""
         try:
             exchange = dialect.decode_into(event, self._prepare)
             dialect.annotate(exchange.environ, event, context)
@@ -190,15 +236,65 @@ class Handler:
                 response = self._without_excluded(response)
             result = dialect.encode_result(response, event, self._text_mime_types)
             if len(response.body) > self._small_bytes:
-                self._refuse_too_large(dialect, result)
+                self._refuse_too_large(dialect, response, result)
             return result
         except Exception as error:
+            if isinstance(error, BadEventError) and dialect is self._named:
+                error = _blaming_name(error, dialect, event)
             if self._raise_errors:
-                raise
+                raise error
             failed = self._failure(error, dialect, event)
             return dialect.encode_result(failed, event, self._text_mime_types)
 
-    async def async_call(self, event: Any, context: Any = None) -> JSON:
+    def _serve_other(self, event: Any, context: Any) -> Any:
+        """Serve an event that the last one's dialect does not claim."""
+        if self._claim and (custom := self._claim(event, context)):
+            return self._serve(custom, event, context)
+        dialect = self._named
+        if dialect is None or not isinstance(event, dict) or not dialect.matches(event):
+            try:
+                detected = gateways.detect(event)
+            except UnknownEventError:
+                from .gateways.triggers import kind_of
+
+                if kind := kind_of(event):
+                    return self._serve_trigger(kind, event, context)
+                if dialect is None:
+                    raise
+            else:
+                if dialect is None:
+                    dialect = detected
+                elif not isinstance(event, dict) and detected is not dialect:
+                    raise BadEventError(
+                        f"gateway={_short_name(dialect)!r} was named, but the event is a "
+                        f"{type(event).__name__}, which {_short_name(detected)} reads"
+                    )
+        if call_back := getattr(dialect, "call_back", None):
+            # The platform calls its functions as WSGI applications, the context inside.
+            return call_back(self._serve(dialect, event, event), context)
+        if self._claim is None:
+            self._dialect = dialect
+        return self._serve(dialect, event, context)
+
+    def _serve_trigger(self, kind: str, event: Any, context: Any) -> Any:
+        """Hand an event that is no HTTP request to its route."""
+        route = self._routes.get(kind)
+        if route is None:
+            import logging
+
+            if kind == "websocket":
+                raise UnknownEventError(
+                    "a WebSocket event is no HTTP request; route it with "
+                    "wrap(app, events={'websocket': function})"
+                )
+            logging.getLogger("slsadapt").info(
+                "a %s event did nothing; route it with wrap(app, events={%r: function})", kind, kind
+            )
+            return None
+        outcome = route(event, context)
+        return self._engine.run_coroutine(outcome) if hasattr(outcome, "__await__") else outcome
+
+    async def async_call(self, event: Any, context: Any = None) -> Any:
         """Serve one event from inside a running loop, which stays free meanwhile."""
         import asyncio
 
@@ -206,7 +302,7 @@ class Handler:
 
     def initialize(self, context: Any = None) -> None:
         """Do before the first event what it would wait for: start-up, imports."""
-        if self._dialect is None:
+        if self._named is None:
             for name in gateways.NAMES:
                 gateways.load(name)
         self._engine.initialize()
@@ -215,9 +311,11 @@ class Handler:
         """Run the application's shutdown; the platform is about to stop the instance."""
         self._engine.close()
 
-    def _refuse_too_large(self, dialect: Dialect, result: JSON) -> None:
+    def _refuse_too_large(self, dialect: Dialect, response: Response, result: Any) -> None:
         """Raise ResultTooLargeError for what the platform would refuse without a reason."""
         limit_bytes = self._result_limit_bytes or dialect.RESULT_LIMIT_BYTES
+        if limit_bytes is None or len(response.body) * _WORST_GROWTH <= limit_bytes:
+            return
         size_bytes = dialect.result_bytes(result)
         if size_bytes > limit_bytes:
             raise ResultTooLargeError(
@@ -266,7 +364,7 @@ class Handler:
         else:
             logger.error(
                 "request %s failed: %s %s",
-                request.request_id if request else "-",
+                (request and request.request_id) or "-",
                 request.method if request else "-",
                 request.path if request else "-",
                 exc_info=error,
@@ -283,6 +381,21 @@ class Handler:
         return Response(status, headers, body)
 
 
+def _blaming_name(error: BadEventError, dialect: Dialect, event: JSON) -> BadEventError:
+    """Say that the gateway which ``wrap`` was told is not the event's, where that is so."""
+    if dialect.matches(event):
+        return error
+    try:
+        found = f"the event looks like {_short_name(gateways.detect(event))}"
+    except UnknownEventError:
+        found = "no dialect claims the event"
+    return BadEventError(f"{error}; gateway={_short_name(dialect)!r} was named, but {found}")
+
+
+def _short_name(dialect: Dialect) -> str:
+    return dialect.__name__.rpartition(".")[2]
+
+
 def _is_below(base: str, path: str) -> bool:
     return path == base or path.startswith(base + "/")
 
@@ -293,13 +406,15 @@ def _normalized(base_path: str) -> str:
     return f"/{trimmed}" if trimmed else ""
 
 
-def _parsed(event: object) -> JSON:
-    """Read an event that the platform passes as JSON, as Alibaba does."""
+def _parsed(event: object) -> Any:
+    """Read an event that the platform passes as JSON, as Alibaba does; objects stay."""
+    if not isinstance(event, (bytes, bytearray, str)):
+        return event
     import json
 
     try:
-        parsed = json.loads(event) if isinstance(event, (bytes, bytearray, str)) else event
-    except ValueError as error:
+        parsed = json.loads(event)
+    except (ValueError, RecursionError) as error:
         raise BadEventError(f"the event must be JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise BadEventError(f"the event must be a JSON object, got {type(parsed).__name__}")

@@ -1,4 +1,4 @@
-"""The two values that gateways and engines exchange: one request, one response.
+"""The values that gateways and engines exchange: a request, a response, a WebSocket message.
 
 Slotted classes rather than dataclasses, whose import costs a cold start about ten milliseconds.
 Treat them as values all the same; ``replace`` makes a changed copy.
@@ -12,12 +12,13 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from typing import Any, TypeVar
+    from typing import Any, Literal, TypeVar
 
     from typing_extensions import Self
 
     T = TypeVar("T")
     Address = tuple[str, int]
+    SocketKind = Literal["connect", "message", "disconnect"]
     # (name, value), the name in any case, the value in latin-1 characters.
     Pairs = Collection[tuple[str, str]]
     # Takes what Request takes, in the same order.
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         T,
     ]
 
-__all__ = ["Request", "Response"]
+__all__ = ["Request", "Response", "SocketMessage"]
 
 
 class _Value:
@@ -148,3 +149,86 @@ class Response(_Value):
         self.status = status
         self.headers = headers
         self.body = body
+
+
+class SocketMessage(_Value):
+    """One event of a WebSocket connection, as its gateway tells the function.
+
+    The gateway holds the connection and calls the function anew for each event, so what only the
+    handshake tells must be kept somewhere if a later message needs it.
+
+    Args:
+        kind: ``"connect"``, the handshake, which the function may refuse; ``"message"``; or
+            ``"disconnect"``.
+        connection_id: the gateway's name of the connection, by which messages find the client.
+        data: of a message: str of a text frame, bytes of a binary one (RFC 6455 5.6); or None.
+        subprotocols: what the client offers in ``Sec-WebSocket-Protocol``, in its order.
+        extensions: the same of ``Sec-WebSocket-Extensions``, each with its parameters.
+        path: the handshake's, percent-encoded, ``""`` where the gateway does not tell.
+        query: the handshake's, percent-encoded, no ``?``.
+        headers: the handshake's (lower-case name, value) pairs, as a Request has them.
+        client: (address, port) by the gateway's own word, port 0 where it is not told; or None.
+        endpoint: host, and path if any, below which messages to the client are posted,
+            ``"abc.execute-api.eu-west-1.amazonaws.com/live"``; ``""`` where not told.
+        stage: the deployment stage the gateway names, ``""`` where it has none.
+        request_id: the gateway's id of this event, ``""`` where it gives none.
+        user: the authorizer's principal, or None.
+        connected_at_ms: when the connection began, in ms since 1970, or None.
+        code: of a disconnect: the status code (RFC 6455 7.4), or None where not told.
+        reason: of a disconnect: the reason in words, ``""`` where not told.
+    """
+
+    __slots__ = (
+        "kind",
+        "connection_id",
+        "data",
+        "subprotocols",
+        "extensions",
+        "path",
+        "query",
+        "headers",
+        "client",
+        "endpoint",
+        "stage",
+        "request_id",
+        "user",
+        "connected_at_ms",
+        "code",
+        "reason",
+    )
+
+    def __init__(
+        self,
+        kind: SocketKind,
+        connection_id: str,
+        data: str | bytes | None = None,
+        subprotocols: Sequence[str] = (),
+        extensions: Sequence[str] = (),
+        path: str = "",
+        query: str = "",
+        headers: Pairs = (),
+        client: Address | None = None,
+        endpoint: str = "",
+        stage: str = "",
+        request_id: str = "",
+        user: str | None = None,
+        connected_at_ms: int | None = None,
+        code: int | None = None,
+        reason: str = "",
+    ) -> None:
+        self.kind = kind
+        self.connection_id = connection_id
+        self.data = data
+        self.subprotocols = tuple(subprotocols)
+        self.extensions = tuple(extensions)
+        self.path = path
+        self.query = query
+        self.headers = tuple([(name.lower(), value) for name, value in headers])
+        self.client = client
+        self.endpoint = endpoint
+        self.stage = stage
+        self.request_id = request_id
+        self.user = user
+        self.connected_at_ms = connected_at_ms
+        self.code = code
+        self.reason = reason

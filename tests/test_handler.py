@@ -42,6 +42,13 @@ def failing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list
         pytest.param({"lifespan": True}, "lifespan must be one of auto, on, off", id="lifespan"),
         pytest.param({"on_error": "ignore"}, "on_error must be one of respond, raise", id="error"),
         pytest.param({"gateway": "aws"}, "gateway must be 'auto' or one of aws_http", id="gateway"),
+        pytest.param(
+            {"events": {"cron": print}},
+            "events takes timer, keep_warm, websocket; got cron",
+            id="event kind",
+        ),
+        pytest.param({"events": {"timer": 5}}, "events must hold functions", id="no function"),
+        pytest.param({"custom_handlers": [int]}, "LambdaHandler classes", id="no handler class"),
         pytest.param({"base_pth": "/x"}, "base_pth", id="unknown option"),
     ],
 )
@@ -60,6 +67,7 @@ def test_event_may_come_as_json(event: Event, of: Callable[[Any], Any]) -> None:
     ("sent", "message"),
     [
         pytest.param(b"{", "must be JSON", id="half an object"),
+        pytest.param(b"[" * 100_000, "must be JSON", id="deeper than Python goes"),
         pytest.param("[1]", "must be a JSON object, got list", id="list"),
         pytest.param(None, "must be a JSON object, got NoneType", id="nothing"),
     ],
@@ -70,7 +78,7 @@ def test_what_is_no_object_is_refused(sent: Any, message: str) -> None:
 
 
 def test_unknown_event_names_keys_and_dialects_but_no_values() -> None:
-    with pytest.raises(UnknownEventError, match=r"keys \['Records'\]; tried aws_http, ") as caught:
+    with pytest.raises(UnknownEventError, match=r"keys \['Records'\]; tried aws_edge\. ") as caught:
         wrap(answering(b""))({"Records": [{"secret": "hunter2"}]})
     assert "hunter2" not in str(caught.value)
 
@@ -80,7 +88,25 @@ def test_named_gateway_is_not_detected(event: Event) -> None:
     assert handler.dialect is not None
     result = handler(event(HTTP))
     assert result["statusCode"] == 400
-    assert result["body"] == "'httpMethod' must be str, got NoneType"
+    assert result["body"] == (
+        "'httpMethod' must be str, got NoneType; "
+        "gateway='tencent_apigw' was named, but the event looks like aws_http"
+    )
+
+
+def test_named_gateway_says_when_the_event_is_nobodys(event: Event) -> None:
+    handler = wrap(answering(b"ok"), gateway="aws_rest", on_error="raise")
+    with pytest.raises(BadEventError, match="was named, but no dialect claims the event"):
+        handler({"path": "/"})
+    with pytest.raises(BadEventError, match="'path' must be str, got int$"):
+        handler(event(REST) | {"path": 5})
+
+
+def test_named_gateway_wins_over_what_an_event_looks_like(event: Event) -> None:
+    sent = event("tencent_function_url/get_minimal")
+    named = event(TENCENT) | {"queryString": {}}
+    assert wrap(answering(b"ok"), gateway="tencent_function_url")(named)["body"] == "ok"
+    assert wrap(answering(b"ok"), gateway="tencent_function_url")(sent)["body"] == "ok"
 
 
 def test_one_handler_serves_one_gateway_after_another(event: Event) -> None:
@@ -90,6 +116,112 @@ def test_one_handler_serves_one_gateway_after_another(event: Event) -> None:
         assert handler(event(case))["body"] == "ok"
         assert handler.dialect is not None
         assert handler.dialect.__name__.endswith(case.partition("/")[0]), key
+
+
+TIMERS = [
+    "aws_eventbridge/doc_java_scheduled",
+    "tencent_timer/timer_doc",
+    "alibaba_timer/timer_doc",
+    "huawei_timer/timer",
+    "volcengine/timer_doc",
+]
+KEEP_WARM = {"source": "serverless-plugin-warmup"}
+
+
+@pytest.mark.parametrize("gateway", ["auto", "tencent_apigw"])
+@pytest.mark.parametrize("case", TIMERS)
+def test_timer_goes_to_its_route_as_the_cloud_sent_it(
+    event: Event, case: str, gateway: str
+) -> None:
+    calls: list[tuple[Any, Any]] = []
+
+    def route(event: Any, context: Any) -> str:
+        calls.append((event, context))
+        return "done"
+
+    handler = wrap(failing, gateway=gateway, events={"timer": route})
+    context = object()
+    assert handler(event(case), context) == "done"
+    assert handler(json.dumps(event(case)).encode(), context) == "done"
+    assert calls == [(event(case), context)] * 2
+
+
+@pytest.mark.parametrize("sent", [KEEP_WARM, {"Type": "Timer", "TriggerName": "t"}])
+def test_keep_warm_without_a_route_starts_nothing(
+    caplog: pytest.LogCaptureFixture, sent: dict[str, Any]
+) -> None:
+    started: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.append(scope["type"])
+
+    caplog.set_level(logging.INFO, logger="slsadapt")
+    handler = wrap(app, lifespan="on")
+    assert handler(sent, None) is None
+    assert started == []
+    assert "did nothing; route it with wrap(app, events={" in caplog.text
+
+
+def test_keep_warm_and_timer_are_routed_apart(event: Event) -> None:
+    handler = wrap(
+        failing,
+        events={"timer": lambda event, context: "t", "keep_warm": lambda event, context: "k"},
+    )
+    assert handler(KEEP_WARM) == "k"
+    assert handler(event(TIMERS[0])) == "t"
+
+
+def test_websocket_event_wants_a_route(event: Event) -> None:
+    sent = event("tencent_websocket/connect")
+    with pytest.raises(UnknownEventError, match=r"events=\{'websocket'"):
+        wrap(failing)(sent)
+    assert wrap(failing, events={"websocket": lambda event, context: event})(sent) == sent
+
+
+def test_what_a_route_raises_fails_the_invocation(event: Event) -> None:
+    def route(event: Any, context: Any) -> None:
+        raise RuntimeError("the timer's own")
+
+    with pytest.raises(RuntimeError, match="the timer's own"):
+        wrap(answering(b""), events={"timer": route})(event(TIMERS[0]))
+
+
+def test_coroutine_route_runs_on_the_loop_of_an_asgi_application(event: Event) -> None:
+    import asyncio
+
+    loops: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        loops.append(asyncio.get_running_loop())
+        if scope["type"] == "lifespan":
+            assert (await receive())["type"] == "lifespan.startup"
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def route(event: Any, context: Any) -> str:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return "done"
+
+    handler = wrap(app, lifespan="on", events={"timer": route})
+    assert handler(event(TIMERS[0])) == "done"
+    handler.pre_stop()
+    assert len(loops) == 2
+    assert len(set(loops)) == 1
+
+
+def test_coroutine_route_runs_beside_a_wsgi_application(event: Event) -> None:
+    import asyncio
+
+    async def route(event: Any, context: Any) -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    handler = wrap(answering(b""), events={"timer": route})
+    assert handler(event(TIMERS[0])) == "done"
+    # Also where somebody's loop runs already.
+    assert asyncio.run(handler.async_call(event(TIMERS[0]))) == "done"
 
 
 def test_excluded_headers_do_not_leave(event: Event) -> None:
@@ -183,6 +315,17 @@ def test_debug_shows_the_traceback_and_lints(event: Event) -> None:
     sloppy = wrap(answering(b"x", ("Content-Length", "5")), debug=True)
     with pytest.warns(Warning, match="Content-Length"):
         sloppy(event(HTTP))
+
+
+def test_length_of_no_body_is_zero(event: Event) -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["CONTENT_LENGTH"].encode()]
+
+    sent = event(REST) | {"body": None, "isBase64Encoded": False}
+    sent["headers"]["content-length"] = "15"
+    sent["multiValueHeaders"]["content-length"] = ["15"]
+    assert wrap(app)(sent)["body"] == "0"
 
 
 def test_event_is_left_as_it_was(event: Event) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import slsadapt
 from slsadapt import gateways
+from slsadapt.gateways.losses import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,14 +160,14 @@ def test_package_is_marked_as_typed() -> None:
 # Dialects
 
 
-def protocol_parameters() -> dict[str, list[str]]:
-    """Read the functions of ``Dialect``, which exists for type checkers alone."""
-    tree = ast.parse((PACKAGE / "gateways/__init__.py").read_text())
+def protocol_parameters(name: str, file: str) -> dict[str, list[str]]:
+    """Read the functions of a protocol, which exists for type checkers alone."""
+    tree = ast.parse((PACKAGE / "gateways" / file).read_text())
     (protocol,) = (
-        node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Dialect"
+        node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name
     )
     return {
-        node.name: [argument.arg for argument in node.args.args]
+        node.name: [argument.arg for argument in node.args.args if argument.arg != "self"]
         for node in protocol.body
         if isinstance(node, ast.FunctionDef)
     }
@@ -174,15 +175,15 @@ def protocol_parameters() -> dict[str, list[str]]:
 
 def test_every_dialect_module_is_registered() -> None:
     modules = {path.stem for path in (PACKAGE / "gateways").glob("[!_]*.py")}
-    assert modules == {*gateways.NAMES}
+    assert modules - {"losses", "triggers"} == {*gateways.NAMES, *gateways.SOCKET_NAMES}
 
 
 @pytest.mark.parametrize("name", gateways.NAMES)
 def test_dialect_holds_what_the_protocol_asks(name: str) -> None:
     dialect: Any = gateways.load(name)
     assert dialect is importlib.import_module(f"slsadapt.gateways.{name}")
-    assert dialect.RESULT_LIMIT_BYTES > 0
-    functions = protocol_parameters()
+    assert dialect.RESULT_LIMIT_BYTES is None or dialect.RESULT_LIMIT_BYTES > 0
+    functions = protocol_parameters("Dialect", "__init__.py")
     assert functions.keys() >= {
         "matches",
         "decode_event",
@@ -194,3 +195,34 @@ def test_dialect_holds_what_the_protocol_asks(name: str) -> None:
         assert [*inspect.signature(getattr(dialect, function)).parameters] == parameters
         assert function in dialect.__all__
     assert "http" in (dialect.__doc__ or ""), "the module docstring links its source"
+
+
+@pytest.mark.parametrize("name", gateways.SOCKET_NAMES)
+def test_websocket_dialect_holds_what_its_protocol_asks(name: str) -> None:
+    dialect: Any = importlib.import_module(f"slsadapt.gateways.{name}")
+    functions = protocol_parameters("SocketDialect", "triggers.py")
+    assert [*functions] == [
+        "matches",
+        "decode_event",
+        "encode_result",
+        "encode_event",
+        "decode_result",
+    ]
+    for function, parameters in functions.items():
+        assert [*inspect.signature(getattr(dialect, function)).parameters] == parameters
+    for member in (*functions, "TITLE", "KEYS", "REQUEST_LIMIT_BYTES", "RESULT_LIMIT_BYTES"):
+        assert member in dialect.__all__
+    assert {*dialect.LOSES} <= {*LOSSES}
+    assert "http" in (dialect.__doc__ or ""), "the module docstring links its source"
+
+
+def test_reading_a_websocket_event_loads_nothing_heavy(event: Event) -> None:
+    loaded = loaded_by(
+        "from slsadapt.gateways.aws_websocket import decode_event\n"
+        "from slsadapt.gateways.triggers import kind_of\n"
+        "assert kind_of(event) == 'websocket'\n"
+        "assert decode_event(event).kind == 'connect'",
+        event=event("aws_websocket/pt_connect"),
+    )
+    assert "slsadapt.gateways.triggers" in loaded
+    assert loaded & HEAVY == set()

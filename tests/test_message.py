@@ -1,4 +1,4 @@
-"""The two values between gateways and engines."""
+"""The values between gateways and engines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slsadapt import Request, Response
+from slsadapt import Request, Response, SocketMessage
 
 if TYPE_CHECKING:
     from slsadapt.message import Pairs
@@ -86,6 +86,73 @@ def test_every_field_of_a_request_counts_and_can_be_replaced(change: dict[str, A
         assert getattr(changed, name) == change.get(name, getattr(request, name))
 
 
+def test_websocket_message_needs_only_kind_and_connection() -> None:
+    message = SocketMessage("connect", "L0SM9cOFvHcCIhw=")
+    assert message == SocketMessage(
+        kind="connect",
+        connection_id="L0SM9cOFvHcCIhw=",
+        data=None,
+        subprotocols=[],
+        extensions=[],
+        path="",
+        query="",
+        headers=[],
+        client=None,
+        endpoint="",
+        stage="",
+        request_id="",
+        user=None,
+        connected_at_ms=None,
+        code=None,
+        reason="",
+    )
+    assert (message.subprotocols, message.extensions, message.headers) == ((), (), ())
+
+
+def test_websocket_message_keeps_the_order_of_offers_and_headers() -> None:
+    message = SocketMessage(
+        "connect",
+        "1",
+        subprotocols=["chat.v2", "chat.v1"],
+        extensions=["permessage-deflate; client_max_window_bits", "x-log"],
+        headers=[("Accept", "*/*"), ("X-Tag", "a"), ("x-taG", "b")],
+    )
+    assert message.subprotocols == ("chat.v2", "chat.v1")
+    assert message.extensions == ("permessage-deflate; client_max_window_bits", "x-log")
+    assert message.headers == PAIRS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "disconnect"},
+        {"connection_id": "2"},
+        {"data": b"hello"},
+        {"subprotocols": ("chat",)},
+        {"extensions": ("permessage-deflate",)},
+        {"path": "/chat"},
+        {"query": "room=1"},
+        {"headers": (("accept", "text/html"),)},
+        {"client": ("203.0.113.18", 0)},
+        {"endpoint": "ws.example.com"},
+        {"stage": "live"},
+        {"request_id": "1"},
+        {"user": "ann"},
+        {"connected_at_ms": 1731324924553},
+        {"code": 1001},
+        {"reason": "going away"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_field_of_a_websocket_message_counts(change: dict[str, Any]) -> None:
+    message = SocketMessage("message", "1", "hello", headers=PAIRS)
+    changed = message.replace(**change)
+    assert changed != message
+    assert message == SocketMessage("message", "1", "hello", headers=PAIRS), "the original stays"
+    for name in SocketMessage.__slots__:
+        assert getattr(changed, name) == change.get(name, getattr(message, name))
+
+
 def test_replaced_request_shares_no_identity_but_equals() -> None:
     request = Request("GET", "/a", headers=PAIRS, body=b"x")
     assert request.replace() == request
@@ -116,6 +183,11 @@ def test_repr_shows_every_field() -> None:
         "scheme='https', client=('::1', 0), server=('localhost', 443), root_path='', stage='', "
         "request_id='', user=None)"
     )
+    assert repr(SocketMessage("message", "1", b"x", user="ann")) == (
+        "SocketMessage(kind='message', connection_id='1', data=b'x', subprotocols=(), "
+        "extensions=(), path='', query='', headers=(), client=None, endpoint='', stage='', "
+        "request_id='', user='ann', connected_at_ms=None, code=None, reason='')"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,6 +195,7 @@ def test_repr_shows_every_field() -> None:
     [
         pytest.param(Request("GET", "/"), id="request"),
         pytest.param(Response(200), id="response"),
+        pytest.param(SocketMessage("disconnect", "1"), id="WebSocket message"),
     ],
 )
 def test_values_are_no_keys(value: object) -> None:

@@ -52,9 +52,9 @@ _ROW_BYTES = 16
 @click.option("--context", type=click.File("rb"), metavar="FILE", help="Pass a context, as JSON.")
 @click.option(
     "--gateway",
-    type=click.Choice(gateways.NAMES),
+    type=click.Choice([name for name in gateways.NAMES if name not in gateways.OBJECT_NAMES]),
     metavar="NAME",
-    help=f"Read the event as {', '.join(gateways.NAMES[:-1])} or {gateways.NAMES[-1]}.",
+    help="Read the event as this dialect's; 'slsadapt dialects' lists them.",
 )
 def invoke(
     target: str,

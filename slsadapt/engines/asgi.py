@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
-    from ..message import Address, Pairs
+    from ..message import Address, Pairs, T
     from .lifespan import Mode
 
     Scope = dict[str, Any]
@@ -136,6 +136,10 @@ class AsgiEngine:
             # The client has its whole answer: what failed is work that went on behind it.
             _log_failure(error)
         return exchange.response()
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run what is asynchronous beside the application, on its loop and after its start-up."""
+        return (self._loop or self._start()).run(coroutine)
 
     def initialize(self) -> None:
         """Start the loop and the application's lifespan, unless they run already."""

@@ -17,11 +17,11 @@ from .headers import check_response_headers, is_dropped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Any, BinaryIO
 
-    from ..message import Address, Pairs
+    from ..message import Address, Pairs, T
 
     Environ = dict[str, Any]
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
@@ -156,7 +156,7 @@ class WsgiEngine:
             environ["SERVER_PORT"] = str(port)
         if client and client[1]:
             environ["REMOTE_PORT"] = str(client[1])
-        if body:
+        if body or "CONTENT_LENGTH" in environ:
             environ["CONTENT_LENGTH"] = str(len(body))
         if user is not None:
             environ["REMOTE_USER"] = _native(user)
@@ -172,6 +172,14 @@ class WsgiEngine:
             Exception: whatever the application raises.
         """
         return copy_context().run(exchange.run, self._app)
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run what is asynchronous beside the application, on a loop of its own."""
+        import asyncio
+
+        from .loop import beside_loops
+
+        return beside_loops(lambda: asyncio.run(coroutine))
 
     def initialize(self) -> None:
         """Do nothing: WSGI has no start-up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 from ._body import serialized_bytes
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+# Lambda refuses a larger synchronous request, measured as JSON.
+REQUEST_LIMIT_BYTES = 6_291_456
 # Lambda refuses a larger synchronous response: 413, Function.ResponseSizeTooLarge.
 # Source: https://github.com/aws/aws-lambda-runtime-interface-emulator, run to the byte.
 RESULT_LIMIT_BYTES = 6_291_556
@@ -33,6 +36,24 @@ def annotate(environ: JSON, event: JSON, context: object) -> None:
     environ["serverless.event"] = environ["aws.event"] = event
     environ["serverless.context"] = environ["aws.context"] = context
     environ["serverless.authorizer"] = event["requestContext"].get("authorizer")
+
+
+def annotate_anonymous(environ: JSON, event: JSON, context: object) -> None:
+    """Do as ``annotate`` for gateways that authorize nobody."""
+    environ["serverless.event"] = environ["aws.event"] = event
+    environ["serverless.context"] = environ["aws.context"] = context
+    environ["serverless.authorizer"] = None
+
+
+@lru_cache(maxsize=64)
+def reason(status: int) -> str:
+    """Give the reason phrase that some results carry beside the status."""
+    from http import HTTPStatus
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 def result_bytes(result: JSON) -> int:

@@ -79,6 +79,13 @@ def decode_into(event: JSON, build: Build[T], path_is_encoded: bool) -> T:
                 raise TypeError("cookies")
             if "cookie" not in fields:
                 fields = {**fields, "cookie": "; ".join(cookies)}
+        body = event.get("body")
+        octets = b"" if body is None else decode_body(body, event.get("isBase64Encoded"))
+        if octets and "Content-Length" not in fields:
+            # There as a rule, and right; the preview's events of 2019 spell it so.
+            length = str(len(octets))
+            if fields.get("content-length") != length:
+                fields = {**fields, "content-length": length}
         headers = header_pairs(fields)
         if "host" not in fields:
             # The names are lower-case, but for the preview's events of 2019.
@@ -87,15 +94,14 @@ def decode_into(event: JSON, build: Build[T], path_is_encoded: bool) -> T:
         scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
         source = http.get("sourceIp") or ""
         request_id = context.get("requestId") or ""
-        request_id + stage + source  # raises where one is no text
+        "" + request_id + stage + source  # raises where one is no text
         authorizer = context.get("authorizer")
-        body = event.get("body")
         return build(
             http["method"].upper(),
-            path or "/",
+            path if path[:1] == "/" else f"/{path}",
             query if query.isascii() else encode_stray(query),
             headers,
-            b"" if body is None else decode_body(body, event.get("isBase64Encoded")),
+            octets,
             scheme,
             (source, 0) if source else None,
             address(fields.get("host"), fields.get("x-forwarded-port"), scheme),

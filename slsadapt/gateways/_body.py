@@ -90,8 +90,13 @@ def encode_body(
     return b2a_base64(body, newline=False).decode("ascii"), True
 
 
-def decode_body(body: object, is_base64: object) -> bytes:
+def decode_body(body: object, is_base64: object, flag: str = "isBase64Encoded") -> bytes:
     """Read a body that came as text or as base64.
+
+    Args:
+        body: what the event holds.
+        is_base64: tells which.
+        flag: the field that holds ``is_base64``, for messages.
 
     Raises:
         BadEventError: neither text nor None, a flag that is no boolean, or wrong base64.
@@ -103,10 +108,10 @@ def decode_body(body: object, is_base64: object) -> bytes:
     if not is_base64 or is_base64 == "false" or not body:
         return body.encode() if body.isascii() else body.encode("utf-8", "surrogatepass")
     if is_base64 is not True and is_base64 != "true":
-        raise BadEventError(f"'isBase64Encoded' must be bool, got {type(is_base64).__name__}")
+        raise BadEventError(f"{flag!r} must be bool, got {type(is_base64).__name__}")
     octets = decode_base64(body)
     if octets is None:
-        raise BadEventError("'body' must be base64, since 'isBase64Encoded' is true")
+        raise BadEventError(f"'body' must be base64, since {flag!r} is true")
     return octets
 
 

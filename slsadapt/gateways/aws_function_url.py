@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from ..message import Request, Response
 from . import _aws_payload2 as payload2
-from ._aws import RESULT_LIMIT_BYTES, annotate, result_bytes
+from ._aws import REQUEST_LIMIT_BYTES, RESULT_LIMIT_BYTES, annotate, result_bytes
 from ._aws_payload2 import encode_result
 
 TYPE_CHECKING = False
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 __all__ = [
+    "KEYS",
+    "LOSES",
+    "REQUEST_LIMIT_BYTES",
     "RESULT_LIMIT_BYTES",
+    "TITLE",
     "annotate",
     "decode_event",
     "decode_into",
@@ -40,18 +44,31 @@ __all__ = [
     "result_bytes",
 ]
 
+TITLE = "AWS Lambda function URL"
+KEYS = 'version "2.0", requestContext.http and a .lambda-url. host'
+LOSES = (
+    "header_repeats",
+    "server",
+    "client_port",
+    "stage",
+    "root_path",
+    "response_repeats",
+)
+
 _MALFORMED = Response(502, (("content-type", "application/json"),), b"Internal Server Error")
 
 
 def matches(event: JSON) -> bool:
     """Tell function URLs from HTTP APIs, by the host."""
-    if event.get("version") != "2.0":
-        return False
     context = event.get("requestContext")
+    if type(context) is not dict:
+        return False
+    domain = context.get("domainName")
     return (
-        isinstance(context, dict)
+        type(domain) is str
+        and ".lambda-url." in domain
         and "http" in context
-        and ".lambda-url." in str(context.get("domainName"))
+        and event.get("version") == "2.0"
     )
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from ..message import Request, Response
 from ..percent import decode
 from . import _aws_payload2 as payload2
-from ._aws import RESULT_LIMIT_BYTES, annotate, result_bytes
+from ._aws import REQUEST_LIMIT_BYTES, RESULT_LIMIT_BYTES, annotate, result_bytes
 from ._aws_payload2 import encode_result
 from ._fields import host_of
 
@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 __all__ = [
+    "KEYS",
+    "LOSES",
+    "REQUEST_LIMIT_BYTES",
     "RESULT_LIMIT_BYTES",
+    "TITLE",
     "annotate",
     "decode_event",
     "decode_into",
@@ -46,6 +50,16 @@ __all__ = [
     "result_bytes",
 ]
 
+TITLE = "AWS HTTP API, payload 2.0"
+KEYS = 'version "2.0" and requestContext.http, no .lambda-url. host'
+LOSES = (
+    "path_escapes",
+    "header_repeats",
+    "client_port",
+    "base_path",
+    "response_repeats",
+)
+
 _MALFORMED = Response(
     500, (("content-type", "application/json"),), b'{"message":"Internal Server Error"}'
 )
@@ -53,14 +67,13 @@ _MALFORMED = Response(
 
 def matches(event: JSON) -> bool:
     """Tell HTTP APIs from function URLs, by the host, and from authorizers' input."""
-    if event.get("version") != "2.0" or "routeArn" in event:
-        return False
     context = event.get("requestContext")
-    return (
-        type(context) is dict
-        and "http" in context
-        and ".lambda-url." not in str(context.get("domainName"))
-    )
+    if type(context) is not dict:
+        return False
+    domain = context.get("domainName")
+    if type(domain) is str and ".lambda-url." in domain:
+        return False
+    return "http" in context and event.get("version") == "2.0" and "routeArn" not in event
 
 
 def decode_event(event: JSON) -> Request:

@@ -25,18 +25,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 from __future__ import annotations
 
 from ..message import Request, Response
-from ..percent import decode, encode_pair, encode_path, encode_stray
+from ..percent import decode, encode_path, encode_stray
 from ._aws import (
     ACCOUNT_ID,
     API_ID,
     DEFAULT_HOST,
     DEFAULT_STAGE,
     EPOCH,
+    REQUEST_LIMIT_BYTES,
     RESULT_LIMIT_BYTES,
     annotate,
     result_bytes,
 )
-from ._body import decode_base64, decode_body, encode_body
+from ._body import decode_body, encode_body
 from ._fields import (
     LISTS,
     OBJECT,
@@ -47,13 +48,14 @@ from ._fields import (
     WRONG,
     address,
     bad_event,
-    group_headers,
     header_lists,
     header_pairs,
     host_of,
     repeats,
     scalar_text,
 )
+from ._query import decode_lists, encode_lists, encode_map
+from ._result import encode_multi, read_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +66,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 __all__ = [
+    "KEYS",
+    "LOSES",
+    "REQUEST_LIMIT_BYTES",
     "RESULT_LIMIT_BYTES",
+    "TITLE",
     "annotate",
     "decode_event",
     "decode_into",
@@ -74,6 +80,17 @@ __all__ = [
     "matches",
     "result_bytes",
 ]
+
+TITLE = "AWS REST API, and HTTP API with payload 1.0"
+KEYS = "httpMethod, resource and requestContext.stage"
+LOSES = (
+    "path_slashes",
+    "query_order",
+    "query_escapes",
+    "query_flags",
+    "query_semicolons",
+    "client_port",
+)
 
 _FIELDS = (
     ("requestContext", OBJECT),
@@ -106,15 +123,16 @@ def matches(event: JSON) -> bool:
     Authorizers' input has a ``type``, WebSocket events a ``connectionId``; Kong and Scaleway
     send no or an empty ``requestContext.stage``, Huawei and Yandex no ``resource`` or stage.
     """
-    if "httpMethod" not in event or "resource" not in event or "type" in event:
-        return False
     context = event.get("requestContext")
     return (
-        isinstance(context, dict)
+        type(context) is dict
         and bool(context.get("stage"))
+        and "httpMethod" in event
+        and "resource" in event
         and "connectionId" not in context
         and "elb" not in context
-        and event.get("version", "1.0") == "1.0"
+        and "type" not in event
+        and ("version" not in event or event["version"] == "1.0")
     )
 
 
@@ -136,6 +154,8 @@ def decode_into(event: JSON, build: Build[T]) -> T:
             path = encode_path(path)
         elif not path.isascii():
             path = encode_stray(path)
+        if path[:1] != "/":
+            path = f"/{path}"
         root_path, path = _mount(event, context, path)
         body = event.get("body")
         octets = decode_body(body, event.get("isBase64Encoded")) if body is not None else b""
@@ -157,7 +177,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         source = identity.get("sourceIp") or ""
         stage = context.get("stage") or ""
         request_id = context.get("requestId") or ""
-        request_id + stage + source  # raises where one is no text
+        "" + request_id + stage + source  # raises where one is no text
         authorizer = context.get("authorizer")
         user = identity.get("userArn")
         return build(
@@ -185,7 +205,7 @@ def _mount(event: JSON, context: JSON, path: str) -> tuple[str, str]:
         (root path, path), the first decoded, the second as encoded as it came.
     """
     whole = context.get("path") or ""
-    if whole.endswith(path) and len(whole) > len(path):
+    if whole.startswith("/") and whole.endswith(path) and len(whole) > len(path):
         return _decoded(whole[: -len(path)].rstrip("/")), path
     stage = context.get("stage")
     if (context.get("domainName") or _host(event)).find(DEFAULT_HOST) >= 0:
@@ -206,36 +226,31 @@ def _decoded(mount: str) -> str:
 def _host(event: JSON) -> str:
     """Read the host where the context does not name it, as in the console's test call."""
     headers = event.get("headers") or {}
-    return headers.get("Host") or headers.get("host") or ""
+    return scalar_text(headers.get("Host") or headers.get("host") or "")
 
 
 def _base_path(event: JSON, path: str) -> str:
     """Find what stands in ``path`` before the resource, each of whose variables is filled."""
     resource = event.get("resource")
-    if not resource:
+    if not resource or not resource.startswith("/"):
         return ""
+    filled = {}
     for name, value in (event.get("pathParameters") or {}).items():
-        resource = resource.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
-    resource = resource.rstrip("/")
+        filled[f"{{{name}}}"] = filled[f"{{{name}+}}"] = value
+    # A variable is a whole segment, and its value, which the client chose, is not looked into.
+    resource = "/".join([filled.get(each, each) for each in resource.split("/")]).rstrip("/")
     trimmed = path.rstrip("/")
     if "{" in resource or not trimmed.endswith(resource):
         return ""
-    return trimmed[: len(trimmed) - len(resource)]
+    return trimmed[: len(trimmed) - len(resource)].rstrip("/")
 
 
 def _query(event: JSON) -> str:
     """Encode the decoded query again."""
-    pairs = []
     if lists := event.get("multiValueQueryStringParameters"):
-        for key, values in lists.items():
-            if type(values) is not list:
-                raise TypeError("multiValueQueryStringParameters")
-            for value in values:
-                pairs.append(encode_pair(key, scalar_text(value)))
-    elif single := event.get("queryStringParameters"):
-        for key, value in single.items():
-            pairs.append(encode_pair(key, scalar_text(value)))
-    return "&".join(pairs)
+        return encode_lists(lists)
+    single = event.get("queryStringParameters")
+    return encode_map(single) if single else ""
 
 
 def _principal(authorizer: JSON, arn: str | None) -> str | None:
@@ -248,26 +263,7 @@ def _principal(authorizer: JSON, arn: str | None) -> str | None:
 
 def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, ...] = ()) -> JSON:
     """Write a payload 1.0 result: ``multiValueHeaders`` only for what repeats."""
-    fields = {}
-    for name, value in response.headers:
-        fields[name.lower()] = value
-    text, is_base64 = encode_body(
-        response.body,
-        fields.get("content-type", ""),
-        fields.get("content-encoding", ""),
-        text_mime_types,
-    )
-    result: JSON = {
-        "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": text,
-        "isBase64Encoded": is_base64,
-    }
-    if len(fields) != len(response.headers):
-        groups = group_headers(response.headers)
-        result["headers"] = {n: values[0] for n, values in groups.items() if len(values) == 1}
-        result["multiValueHeaders"] = {n: values for n, values in groups.items() if len(values) > 1}
-    return result
+    return encode_multi(response, text_mime_types)
 
 
 def encode_event(request: Request) -> JSON:
@@ -278,6 +274,8 @@ def encode_event(request: Request) -> JSON:
     """
     root = encode_path(request.root_path)
     path = request.path if request.root_path == f"/{request.stage}" else root + request.path
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
     proxy = request.path.strip("/")
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
@@ -287,14 +285,7 @@ def encode_event(request: Request) -> JSON:
     headers.setdefault("host", [host])
     headers["x-forwarded-proto"] = [request.scheme]
     headers["x-forwarded-port"] = [str(request.server[1])]
-    query: dict[str, list[str]] = {}
-    for piece in request.query.replace(";", "&").split("&"):
-        if piece:
-            key, _, value = (
-                decode(part.replace("+", " ")).decode("utf-8", "replace")
-                for part in piece.partition("=")
-            )
-            query.setdefault(key, []).append(value)
+    query = decode_lists(request.query.replace(";", "&"))
     body, is_base64 = encode_body(
         request.body,
         headers.get("content-type", [""])[-1],
@@ -338,32 +329,12 @@ def encode_event(request: Request) -> JSON:
 
 
 def decode_result(result: Any) -> Response:
-    """Read the response that the client would receive.
-
-    A name in both maps is merged, ``multiValueHeaders`` first, whose case then counts.
-    ``binaryMediaTypes`` is taken to match. Transport headers (date, content length) are left to
-    the transport.
-    """
+    """Read the response that the client would receive; ``binaryMediaTypes`` is taken to match."""
     if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
         return _MALFORMED
-    try:
-        status = int(result.get("statusCode", 200))
-        merged: dict[str, list[tuple[str, str]]] = {}
-        for name, values in (result.get("multiValueHeaders") or {}).items():
-            if not isinstance(values, list):
-                return _MALFORMED
-            merged[name.lower()] = [(name, scalar_text(value)) for value in values]
-        for name, value in (result.get("headers") or {}).items():
-            pairs = merged.setdefault(name.lower(), [])
-            pairs.append((pairs[0][0] if pairs else name, scalar_text(value)))
-        octets: bytes | None = (result.get("body") or "").encode("utf-8", "surrogatepass")
-        if result.get("isBase64Encoded"):
-            octets = decode_base64(result.get("body") or "")
-    except (TypeError, ValueError, AttributeError):
+    response = read_result(result)
+    if response is None:
         return _MALFORMED
-    if octets is None or not 100 <= status <= 599:
-        return _MALFORMED
-    headers = [pair for pairs in merged.values() for pair in pairs]
-    if "content-type" not in merged:
-        headers.append(("Content-Type", "application/json"))
-    return Response(status, tuple(headers), octets)
+    if not any(name.lower() == "content-type" for name, _ in response.headers):
+        return response.replace(headers=[*response.headers, ("Content-Type", "application/json")])
+    return response

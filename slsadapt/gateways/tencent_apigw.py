@@ -20,7 +20,6 @@ Source: https://cloud.tencent.com/document/product/583/12513
 from __future__ import annotations
 
 from ..message import Request
-from ..percent import encode_stray
 from ._body import encode_body
 from ._fields import (
     OBJECT,
@@ -31,20 +30,22 @@ from ._fields import (
     WRONG,
     address,
     bad_event,
+    deliverable,
     header_pairs,
+    joined_headers,
+    rooted_path,
     scalar_text,
 )
+from ._query import decode_map, encode_map
 from ._tencent import (
+    CREDENTIALS,
+    REQUEST_LIMIT_BYTES,
     RESULT_LIMIT_BYTES,
     annotate,
-    decode_query,
     decode_result,
     decode_tolerant_body,
-    encode_headers,
-    encode_query,
     encode_result,
     result_bytes,
-    trusted,
 )
 
 TYPE_CHECKING = False
@@ -56,7 +57,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 __all__ = [
+    "KEYS",
+    "LOSES",
+    "REQUEST_LIMIT_BYTES",
     "RESULT_LIMIT_BYTES",
+    "TITLE",
     "annotate",
     "decode_event",
     "decode_into",
@@ -66,6 +71,18 @@ __all__ = [
     "matches",
     "result_bytes",
 ]
+
+TITLE = "Tencent API Gateway trigger"
+KEYS = "queryString and requestContext.serviceId"
+LOSES = (
+    "query_order",
+    "query_escapes",
+    "header_repeats",
+    "port",
+    "client_port",
+    "base_path",
+    "user",
+)
 
 _FIELDS = (
     ("requestContext", OBJECT),
@@ -114,13 +131,13 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         stage = context.get("stage") or ""
         source = context.get("sourceIp") or ""
         request_id = context.get("requestId") or scalar_text(fields.get("x-api-requestid", ""))
-        request_id + stage + source  # raises where one is no text
+        "" + request_id + stage + source  # raises where one is no text
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),
-            (path if path.isascii() else encode_stray(path)) or "/",
-            decode_query(query) if query else "",
-            trusted(headers, fields, body),
+            rooted_path(path),
+            encode_map(query) if query else "",
+            deliverable(headers, fields, body, CREDENTIALS),
             body,
             scheme,
             (source, 0) if source else None,
@@ -136,7 +153,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
 
 def encode_event(request: Request) -> JSON:
     """Write the event that the gateway would send, for an API bound at ``/``."""
-    headers = encode_headers(request)
+    headers = joined_headers(request)
     headers["x-api-scheme"] = request.scheme
     headers["x-api-requestid"] = request.request_id
     event: JSON = {
@@ -153,7 +170,7 @@ def encode_event(request: Request) -> JSON:
         "queryStringParameters": {},
         "headerParameters": {},
         "path": request.path,
-        "queryString": encode_query(request.query),
+        "queryString": decode_map(request.query),
         "httpMethod": request.method,
     }
     if request.body:

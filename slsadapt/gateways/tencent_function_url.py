@@ -17,7 +17,6 @@ Source: https://cloud.tencent.com/document/product/583/96099
 from __future__ import annotations
 
 from ..message import Request, Response
-from ..percent import encode_stray
 from . import _tencent
 from ._fields import (
     OBJECT,
@@ -29,18 +28,20 @@ from ._fields import (
     WRONG,
     address,
     bad_event,
+    deliverable,
     header_pairs,
+    joined_headers,
+    rooted_path,
 )
+from ._query import decode_map, encode_map
 from ._tencent import (
+    CREDENTIALS,
+    REQUEST_LIMIT_BYTES,
     RESULT_LIMIT_BYTES,
     annotate,
-    decode_query,
     decode_tolerant_body,
-    encode_headers,
-    encode_query,
     encode_result,
     result_bytes,
-    trusted,
 )
 
 TYPE_CHECKING = False
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 __all__ = [
+    "KEYS",
+    "LOSES",
+    "REQUEST_LIMIT_BYTES",
     "RESULT_LIMIT_BYTES",
+    "TITLE",
     "annotate",
     "decode_event",
     "decode_into",
@@ -62,6 +67,22 @@ __all__ = [
     "matches",
     "result_bytes",
 ]
+
+TITLE = "Tencent function URL"
+KEYS = "httpMethod and queryString, no requestContext.serviceId"
+LOSES = (
+    "query_order",
+    "query_escapes",
+    "header_repeats",
+    "binary_body",
+    "scheme",
+    "port",
+    "client_port",
+    "stage",
+    "root_path",
+    "request_id",
+    "user",
+)
 
 _FIELDS = (
     ("requestContext", OBJECT_OR_NONE),
@@ -105,13 +126,13 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         scheme = "http" if fields.get("x-forwarded-proto") == "http" else "https"
         source = context.get("sourceIp") or fields.get("x-scf-remote-addr", "")
         request_id = context.get("requestId") or fields.get("x-scf-request-id", "")
-        request_id + source  # raises where one is no text
+        "" + request_id + source  # raises where one is no text
         body = decode_tolerant_body(event.get("body"), event.get("isBase64Encoded"))
         return build(
             event["httpMethod"].upper(),
-            (path if path.isascii() else encode_stray(path)) or "/",
-            decode_query(query) if query else "",
-            trusted(headers, fields, body),
+            rooted_path(path),
+            encode_map(query) if query else "",
+            deliverable(headers, fields, body, CREDENTIALS),
             body,
             scheme,
             (source, 0) if source else None,
@@ -131,14 +152,14 @@ def encode_event(request: Request) -> JSON:
     The body goes as text; octets that are not UTF-8 are replaced by U+FFFD, since the event
     has no flag for base64.
     """
-    headers = encode_headers(request)
+    headers = joined_headers(request)
     if request.client:
         headers["x-scf-remote-addr"] = request.client[0]
     event: JSON = {
         "headers": headers,
         "httpMethod": request.method,
         "path": request.path,
-        "queryString": encode_query(request.query),
+        "queryString": decode_map(request.query),
     }
     if request.body:
         event["body"] = request.body.decode("utf-8", "replace")

@@ -546,10 +546,16 @@ def test_handler_that_raises_is_stopped_too() -> None:
             id="context a list",
         ),
         pytest.param(
+            ["shop:app", "--gateway", "netlify"],
+            get("/"),
+            "'netlify' is not one of 'aws_http', ",
+            id="unknown dialect",
+        ),
+        pytest.param(
             ["shop:app", "--gateway", "azure"],
             get("/"),
             "'azure' is not one of 'aws_http', ",
-            id="unknown dialect",
+            id="dialect of objects",
         ),
         pytest.param(
             ["shop:main_handler", "--gateway", "aws_http"],
@@ -560,7 +566,7 @@ def test_handler_that_raises_is_stopped_too() -> None:
         pytest.param(
             ["shop:app"],
             {"Type": "Timer"},
-            "no dialect claims keys ['Type']; tried aws_http, ",
+            "no dialect claims keys ['Type']; tried none, since no key is known",
             id="event of no dialect",
         ),
     ],

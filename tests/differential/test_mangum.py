@@ -92,6 +92,18 @@ REQUEST_DEVIATIONS = [
         "aws_rest/rule_domain_no_base_no_stage",
     ),
     (
+        "content_length",
+        "the same, of made-up events alone, since these gateways pass it on",
+        "aws_http/br_body_form_multipart aws_http/br_body_form_multipart_arrays "
+        "aws_http/br_body_form_multipart_arrays_malformed "
+        "aws_http/br_body_form_multipart_files aws_http/br_body_utf8 "
+        "aws_http/br_missing_content_length_PATCH aws_http/doc_httpapi_2_0 "
+        "aws_http/go_iam aws_http/go_jwt aws_http/go_lambda_authorizer aws_http/pt_v2 "
+        "aws_http/pt_v2_schema aws_http/pt_v2_trailing_slash aws_http/rs_path_with_space "
+        "aws_http/rs_v2 aws_http/rs_v2_multi aws_http/sam_http_api "
+        "aws_function_url/pt_iam aws_function_url/pt_trailing_slash",
+    ),
+    (
         "server",
         "without a Host header, as in documents, Mangum says ('mangum', 80) of an https request",
         "aws_rest/doc_httpapi_1_0 aws_rest/doc_rest_input_format aws_rest/pt_no_origin "

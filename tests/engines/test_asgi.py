@@ -67,7 +67,8 @@ def start(event: Event) -> Iterator[Start]:
             def client(path: str = "/", method: str = "GET", body: str = "") -> dict[str, Any]:
                 sent = event(HTTP) | {"rawPath": path, "body": body}
                 sent["requestContext"]["http"]["method"] = method
-                return handler(sent)
+                result: dict[str, Any] = handler(sent)
+                return result
 
             return client
 
