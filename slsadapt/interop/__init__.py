@@ -1,0 +1,1 @@
+"""Bridges to other adapters, so that nobody has to change everything at once."""
