@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from slsadapt import gateways, wrap
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -58,12 +59,23 @@ def test_commands_work(command: str) -> None:
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert b"200" in done.stdout
+    assert (b"200" if "invoke" in command else b"told by") in done.stdout
 
 
-def test_readme_lists_every_dialect() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert sorted(rows) == sorted(gateways.NAMES)
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_readme_lists_what_the_command_lists(page: str) -> None:
+    command = [sys.executable, "-m", "slsadapt", "dialects", "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / page).read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted((each["name"], each["gateway"]) for each in listed)
+    assert {name for name, _ in rows} >= {*gateways.NAMES}
+
+
+@pytest.mark.parametrize("language", ["python", "console"])
+def test_readme_in_chinese_has_the_same_code(language: str) -> None:
+    english, chinese = (blocks(ROOT / page, language) for page in ("README.md", "README.zh-CN.md"))
+    assert english
+    assert chinese == english
 
 
 def test_guide_lists_every_option() -> None:

@@ -19,6 +19,7 @@ def main() -> None:
     import click
 
     from .. import __version__
+    from .dialects import dialects
     from .invoke import invoke
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +30,11 @@ def main() -> None:
         \b
         Answer one event of a gateway, as the cloud would:
           slsadapt invoke shop:app event.json
+        \b
+        See which gateways it reads, and what each of them loses:
+          slsadapt dialects
         """  # noqa: D301 - click reads the octet \b
 
     slsadapt.add_command(invoke)
+    slsadapt.add_command(dialects)
     slsadapt(prog_name="slsadapt")
