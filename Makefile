@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FUZZ_VENV := .venv-fuzz
+FUZZ_STAMP := $(FUZZ_VENV)/.installed
+SECONDS ?= 60
 
-.PHONY: help demo test check fix bench-peers clean
+.PHONY: help demo test check fix fuzz bench-peers clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +35,15 @@ check: $(STAMP)  ## Run ruff and mypy, changing nothing
 fix: $(STAMP)  ## Let ruff sort, format and mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(FUZZ_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
+		--editable '.[fuzz]'
+	@touch $@
+
+fuzz: $(FUZZ_STAMP)  ## Fuzz the gateways for 60 seconds, or SECONDS=600
+	$(FUZZ_VENV)/bin/python scripts/fuzz.py --seconds $(SECONDS)
 
 bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi and Mangum
 	$(BIN)/python benchmarks/overhead.py --json benchmarks/results/overhead.json
