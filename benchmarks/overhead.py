@@ -51,6 +51,9 @@ EXTRA = (
 # GET /test and GET /dump, which the hello applications route.
 HELLO = ("aws_rest/rs_sam_rest", "aws_http/rs_sam_http")
 
+# Dialects whose detection has the smaller target.
+CORE = ("tencent_apigw", "tencent_function_url", "aws_rest", "aws_http", "aws_function_url")
+
 # What `import slsadapt` and wrapping a WSGI function may not load.
 UNWANTED = (
     "asyncio",
@@ -73,6 +76,9 @@ class Context:
 
     aws_request_id = "6f747fa1-7bd8-4d1b-8e0c-0f5f2ac6a8c1"
     function_name = "overhead"
+
+    def __call__(self, status: str, headers: object, exc_info: object = None) -> None:
+        """Stand for start_response, which Alibaba FC 2 passes in a context's place."""
 
 
 CONTEXT = Context()
@@ -366,19 +372,29 @@ def check(contender: str, result: Any, expected: bytes) -> None:
         raise WrongAnswerError(f"{contender} answered {status} with {body[:60]!r}")
 
 
+def fresh(event: Json) -> Callable[[], Json]:
+    """Make an event anew each time, as at a runtime.
+
+    No event was seen before there: none of its strings are the ones that a cache holds or that
+    have their hash computed.
+    """
+    text = json.dumps(event)
+    return lambda: json.loads(text)
+
+
 def measure(
-    cases: dict[str, dict[str, Handler]], events: dict[str, Json], rounds: int, batch: int
+    cases: dict[str, dict[str, Handler]],
+    events: dict[str, Callable[[], Any]],
+    rounds: int,
+    batch: int,
 ) -> Samples:
     """Time each handler of each case once a round, in random order; µs per event."""
     samples: Samples = {case: {name: [] for name in cases[case]} for case in cases}
-    texts = {case: json.dumps(events[case]) for case in cases}
     for _ in range(rounds):
         for case in random.sample([*cases], len(cases)):
             for name in random.sample([*cases[case]], len(cases[case])):
                 handler = cases[case][name]
-                # As at a runtime, no event was seen before: none of its strings are the ones
-                # that a cache holds or that have their hash computed.
-                batched = [json.loads(texts[case]) for _ in range(batch)]
+                batched = [events[case]() for _ in range(batch)]
                 start = time.perf_counter_ns()
                 for event in batched:
                     handler(event, CONTEXT)
@@ -402,8 +418,50 @@ def measure_app(
     for case, contenders in cases.items():
         for contender, handler in contenders.items():
             check(f"{contender} on {case}", handler(events[case], CONTEXT), GREETING)
-    measure(cases, events, 1, batch)
-    return measure(cases, events, rounds, batch)
+    makers = {name: fresh(event) for name, event in events.items()}
+    measure(cases, makers, 1, batch)
+    return measure(cases, makers, rounds, batch)
+
+
+def dialect_request() -> Any:
+    """Make the request that every dialect carries: 16 headers, four query pairs, no body."""
+    from slsadapt import Request
+
+    sent = load("aws_http/rs_sam_http")["headers"] | {"host": "api.example.com"}
+    extra = {f"x-request-header-{number}": f"value {number}" for number in range(16)}
+    headers = [*(sent | extra).items()][:16]
+    query = "page=2&tag=red&tag=blue&q=caf%C3%A9%20au%20lait"
+    return Request("GET", "/shop/items/42", query, headers, client=("203.0.113.7", 0))
+
+
+def event_maker(dialect: Any, request: Any) -> Callable[[], Any]:
+    """Make a dialect's event anew each time, out of JSON unless it is an object."""
+    event = dialect.encode_event(request)
+    try:
+        return fresh(event)
+    except TypeError:
+        return lambda: dialect.encode_event(request)
+
+
+def measure_dialects(rounds: int, batch: int) -> tuple[Samples, Samples]:
+    """Time one request in every dialect, served and merely detected; µs per event."""
+    from slsadapt import gateways
+
+    app, request = bare_wsgi(), dialect_request()
+    serve: dict[str, dict[str, Handler]] = {}
+    detect: dict[str, dict[str, Handler]] = {}
+    events: dict[str, Callable[[], Any]] = {}
+    for name in gateways.NAMES:
+        events[name] = event_maker(gateways.load(name), request)
+        serve[name] = {"slsadapt": slsadapt(app), FLOOR: wsgi_floor(app, events[name]())}
+        detect[name] = {"detection": lambda event, context: gateways.detect(event)}
+        result = slsadapt(app)(events[name](), CONTEXT)
+        if name != "alibaba_fc2":  # which is called as a WSGI application
+            result = gateways.load(name).decode_result(result).body
+        check(f"slsadapt on {name}", b"".join(result) if type(result) is list else result, GREETING)
+    for cases in (serve, detect):
+        measure(cases, events, 1, batch)
+    return measure(serve, events, rounds, batch), measure(detect, events, rounds, batch)
 
 
 def large_handlers() -> tuple[dict[str, dict[str, Handler]], dict[str, Json]]:
@@ -433,7 +491,8 @@ def measure_large(rounds: int) -> Samples:
         for contender, handler in contenders.items():
             if contender != FLOOR:
                 check(f"{contender}, {way}", handler(events[way], CONTEXT), expected[way])
-    samples = measure(handlers, events, rounds, 1)
+    makers = {way: fresh(event) for way, event in events.items()}
+    samples = measure(handlers, makers, rounds, 1)
     return {
         way: {name: [us / 1000 for us in each[name]] for name in each}
         for way, each in samples.items()
@@ -620,6 +679,15 @@ def event_rows(
     return rows + [compare(case, samples, (case,), each) for case in samples for each in peers]
 
 
+def dialect_rows(serve: Samples, detect: Samples) -> list[Row]:
+    """Make the rows of one request in every dialect."""
+    rows = [compare(name, serve, (name,), FLOOR) for name in serve]
+    for name, samples in detect.items():
+        target = 1.0 if name in CORE else 3.0
+        rows.append(alone(f"{name}, detection", samples["detection"], "µs", target))
+    return rows
+
+
 def import_rows(wrap: Samples, first: Samples, loaded: dict[str, list[str]]) -> list[Row]:
     """Make the rows of imports."""
     unwanted = [name for name in UNWANTED if name in loaded["WSGI function"]]
@@ -720,6 +788,12 @@ def run(quick: bool) -> tuple[dict[str, list[Row]], Json]:
     raw["asgi_us"] = samples = measure_app(bare_asgi(), ASGI, asgi_floor, names, rounds, batch)
     targets = {"Mangum, lifespan off": 0.45, "Mangum": 0.16}
     report["ASGI, time per event, no-op application"] = event_rows(samples, ASGI, targets)
+
+    progress("every dialect")
+    raw["dialect_us"], raw["detection_us"] = measure_dialects(rounds, batch)
+    report["The same request in every dialect, WSGI no-op application"] = dialect_rows(
+        raw["dialect_us"], raw["detection_us"]
+    )
 
     report["Time per event, hello applications"] = rows = []
     for what, make_app, adapters, floor in (

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from slsadapt import gateways
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "overhead.py"
 
 WSGI = {"slsadapt", "apig-wsgi", "serverless-wsgi"}
@@ -34,6 +36,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Any:
     [
         ("wsgi_us", 8, WSGI | {"floor"}),
         ("asgi_us", 8, ASGI | {"floor"}),
+        ("dialect_us", len(gateways.NAMES), {"slsadapt", "floor"}),
+        ("detection_us", len(gateways.NAMES), {"detection"}),
         ("flask_us", 2, WSGI | {"floor"}),
         ("django_us", 2, WSGI | {"floor"}),
         ("starlette_us", 2, ASGI | {"floor"}),
@@ -79,6 +83,8 @@ def test_table_holds_every_target(report: Any) -> None:
             ("", 12.0),  # ms, alone
             *[("", 1.5)] * 3,  # ms, on Flask, Django and FastAPI
             ("", 0),  # unwanted modules
+            *[("", 1.0)] * 5,  # µs, detection of the core dialects
+            *[("", 3.0)] * (len(gateways.NAMES) - 5),  # and of the rest
             *[("floor", 1.25)] * 4,  # 6 MB each way, WSGI and ASGI
             *[("", 3)] * 4,  # its peak memory
         ]
