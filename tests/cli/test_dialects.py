@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib import import_module
 
 import pytest
+from click.testing import CliRunner, Result
 
 from slsadapt import gateways
+from slsadapt.cli.dialects import dialects
 from slsadapt.gateways.losses import LOSSES
 
 ALL = (*gateways.NAMES, *gateways.SOCKET_NAMES)
 
 
-def run(*arguments: str, columns: int = 200) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "slsadapt", "dialects", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": str(columns), "NO_COLOR": "1"},
+def run(*arguments: str, columns: int = 200) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns), "NO_COLOR": "1"}).invoke(
+        dialects, arguments, prog_name="slsadapt dialects"
     )
 
 
 def test_every_dialect_is_listed_with_its_marks_limits_and_losses() -> None:
     done = run("--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     listed = {each["name"]: each for each in json.loads(done.stdout)}
     assert list(listed) == list(ALL)
     for name, each in listed.items():
@@ -66,7 +62,7 @@ def test_beginnings_of_names_choose() -> None:
 
 def test_unknown_name_is_a_usage_error_that_names_the_known() -> None:
     done = run("netlify")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     message = " ".join(done.stderr.split())
     assert "there is no dialect 'netlify'; there are " in message
     assert "tencent_apigw" in message
