@@ -9,6 +9,7 @@ import click
 
 from .. import gateways
 from ..gateways.losses import LOSSES
+from ..gateways.triggers import MARKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _LABEL_WIDTH = 14
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def dialects(names: tuple[str, ...], as_json: bool) -> None:
     """List the dialects: whose gateway, told by what, its limits and what it cannot carry.
+
+    Below them stand the timers and keep-warm calls that are told from requests.
 
     NAME, one or several, shows these alone; the beginning of a name stands for all that begin
     so.
@@ -59,6 +62,17 @@ def dialects(names: tuple[str, ...], as_json: bool) -> None:
         request, result = (_size(each[f"{what}_limit_bytes"]) for what in ("request", "result"))
         rows.add_row("limits", f"request {request}, result {result}")
         rows.add_row("cannot carry", Text("; ".join(each["cannot_carry"]) or "nothing is lost"))
+        console.print(Padding(rows, (0, 0, 1, 2)))
+    if names:
+        return
+    for kind, senders in MARKS.items():
+        console.print(Text.assemble((kind, "bold cyan"), "  no request, routed by events={...}"))
+        rows = Table.grid(padding=(0, 1))
+        rows.add_column(style="dim")
+        rows.add_column(overflow="fold")
+        for whose, marks in senders:
+            told_by = [key if value is ... else f"{key} {value!r}" for key, value in marks.items()]
+            rows.add_row(whose, Text(", ".join(told_by)))
         console.print(Padding(rows, (0, 0, 1, 2)))
 
 

@@ -60,24 +60,27 @@ if TYPE_CHECKING:
             """Invert ``encode_result``: whether the gateway accepts, or what it replies."""
 
 
-__all__ = ["KINDS", "kind_of"]
+__all__ = ["KINDS", "MARKS", "kind_of"]
 
 KINDS = ("timer", "keep_warm", "websocket")
 
-# Whose events have which keys with which values, ... standing for any.
-_KEEP_WARM: tuple[tuple[str, JSON], ...] = (
-    ("serverless-plugin-warmup", {"source": "serverless-plugin-warmup"}),
-    ("serverless-plugin-warmup", {"Event": {"source": "serverless-plugin-warmup"}}),
-)
-_TIMERS: tuple[tuple[str, JSON], ...] = (
-    ("AWS rule", {"source": "aws.events", "detail-type": "Scheduled Event"}),
-    ("AWS rule, Java", {"source": "aws.events", "detailType": "Scheduled Event"}),
-    ("AWS scheduler", {"source": "aws.scheduler", "detail-type": "Scheduled Event"}),
-    ("Tencent", {"Type": "Timer", "TriggerName": ...}),
-    ("Alibaba", {"triggerTime": ..., "triggerName": ..., "payload": ...}),
-    ("Huawei", {"trigger_type": "TIMER", "trigger_name": ...}),
-    ("Volcengine", {"specversion": ..., "type": "faas.timer.event"}),
-)
+# By kind: whose events have which keys with which values, ... standing for any. Asked in this
+# order, so that a timer whose payload asks for it keeps warm.
+MARKS: dict[str, tuple[tuple[str, JSON], ...]] = {
+    "keep_warm": (
+        ("serverless-plugin-warmup", {"source": "serverless-plugin-warmup"}),
+        ("serverless-plugin-warmup", {"Event": {"source": "serverless-plugin-warmup"}}),
+    ),
+    "timer": (
+        ("AWS rule", {"source": "aws.events", "detail-type": "Scheduled Event"}),
+        ("AWS rule, Java", {"source": "aws.events", "detailType": "Scheduled Event"}),
+        ("AWS scheduler", {"source": "aws.scheduler", "detail-type": "Scheduled Event"}),
+        ("Tencent", {"Type": "Timer", "TriggerName": ...}),
+        ("Alibaba", {"triggerTime": ..., "triggerName": ..., "payload": ...}),
+        ("Huawei", {"trigger_type": "TIMER", "trigger_name": ...}),
+        ("Volcengine", {"specversion": ..., "type": "faas.timer.event"}),
+    ),
+}
 _SOCKETS: tuple[SocketDialect, ...] = (aws_websocket, tencent_websocket)
 
 # Behind the function's name, in the name of the rule.
@@ -88,10 +91,9 @@ def kind_of(event: Any) -> str | None:
     """Tell which of ``KINDS`` an event is, or None; never raises, whatever the event."""
     if not isinstance(event, dict):
         return None
-    if any(_has(event, marks) for _, marks in _KEEP_WARM):
-        return "keep_warm"
-    if any(_has(event, marks) for _, marks in _TIMERS):
-        return "keep_warm" if _is_zappas(event) else "timer"
+    for kind, known in MARKS.items():
+        if any(_has(event, marks) for _, marks in known):
+            return "keep_warm" if _is_zappas(event) else kind
     return "websocket" if any(dialect.matches(event) for dialect in _SOCKETS) else None
 
 

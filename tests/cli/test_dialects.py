@@ -72,3 +72,11 @@ def test_narrow_terminal_wraps_and_loses_nothing() -> None:
     lines = run("alibaba_fc3", columns=60).stdout.splitlines()
     assert max(map(len, lines)) <= 60
     assert all(line.startswith(" ") for line in lines[1:] if line)
+
+
+def test_timers_and_keep_warm_calls_are_listed_too() -> None:
+    text = " ".join(run().stdout.split())
+    assert "timer no request" in text
+    assert "Tencent Type 'Timer', TriggerName" in text
+    assert "serverless-plugin-warmup source 'serverless-plugin-warmup'" in text
+    assert "Tencent Type" not in run("tencent").stdout
