@@ -83,8 +83,9 @@ MARKS: dict[str, tuple[tuple[str, JSON], ...]] = {
 }
 _SOCKETS: tuple[SocketDialect, ...] = (aws_websocket, tencent_websocket)
 
-# Behind the function's name, in the name of the rule.
-_ZAPPA_RULE = "-zappa-keep-warm-handler.keep_warm_callback"
+# The function at the end of the rule's name, behind "zappa-keep-warm" or, where the name was too
+# long for older releases, a digest alone.
+_ZAPPA_RULE = "-handler.keep_warm_callback"
 
 
 def kind_of(event: Any) -> str | None:

@@ -104,6 +104,10 @@ def test_payload_of_ones_own_cannot_be_told(event: dict[str, Any]) -> None:
             "0beec7b5ea3f0fdbc95d0-zappa-keep-warm-handler.keep_warm_callback",
             "keep_warm",
         ),
+        (
+            "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33-handler.keep_warm_callback",
+            "keep_warm",
+        ),
         ("shop-live-zappa-keep-warm-handler.keep_warm_callback-2", "timer"),
         ("shop-live-zappa-keep-warm", "timer"),
         ("shop-live-jobs.clean_up", "timer"),
