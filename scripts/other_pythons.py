@@ -1,7 +1,8 @@
 """Run the tests on every other supported Python of this machine.
 
 Looks on PATH and under pyenv for Python 3.10 to 3.14, gives each minor version but the running
-one a virtual environment ``.venv-3.N`` of its own, and runs the tests there without coverage.
+one a virtual environment ``.venv-3.N`` of its own, and runs the tests there without coverage, as
+many at once as there are processors. What each prints comes when it is done.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 MINORS = range(10, 15)
@@ -54,22 +56,33 @@ def prepare(python: str, minor: int) -> Path:
     return interpreter
 
 
+def run(python: str, minor: int) -> subprocess.CompletedProcess[str]:
+    """Run the tests on one Python; give what they print and how they end."""
+    return subprocess.run(
+        [str(prepare(python, minor)), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def main() -> int:
     """Run the tests everywhere; return 1 when any Python fails."""
     others = {minor: path for minor, path in find().items() if minor != sys.version_info[1]}
     if not others:
         print("no other supported Python found")
     failed = []
-    for minor, python in others.items():
-        print(f"Python 3.{minor}: {python}", flush=True)
-        tests = subprocess.run(
-            [str(prepare(python, minor)), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-            cwd=ROOT,
-        )
-        if tests.returncode:
-            failed.append(f"3.{minor}")
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        runs = {executor.submit(run, python, minor): minor for minor, python in others.items()}
+        print(f"running on Python {', '.join(f'3.{minor}' for minor in others)} ...", flush=True)
+        for each in as_completed(runs):
+            minor, done = runs[each], each.result()
+            print(f"Python 3.{minor}: {others[minor]}\n{done.stdout}", flush=True)
+            if done.returncode:
+                failed.append(minor)
     if failed:
-        print(f"tests failed on Python {', '.join(failed)}")
+        print(f"tests failed on Python {', '.join(f'3.{minor}' for minor in sorted(failed))}")
     return 1 if failed else 0
 
 
