@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "ApplicationError",
     "BadEventError",
+    "DeadlineError",
     "InterfaceError",
     "LifespanError",
     "OptionError",
@@ -47,6 +48,12 @@ class ApplicationError(SlsadaptError, RuntimeError):
 
 class LifespanError(ApplicationError):
     """An ASGI application whose start-up or shutdown failed or took too long."""
+
+
+class DeadlineError(SlsadaptError, TimeoutError):
+    """An application that was cancelled shortly before the platform's time limit."""
+
+    status_hint = 504
 
 
 class ResultTooLargeError(SlsadaptError, ValueError):

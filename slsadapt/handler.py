@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import os
+from contextvars import copy_context
 
 from . import gateways
 from .engines import detect_interface
 from .errors import (
     BadEventError,
+    DeadlineError,
     InterfaceError,
     OptionError,
     ResultTooLargeError,
     UnknownEventError,
 )
+from .logs.invocation import CURRENT, Invocation
 from .message import Request, Response
+from .middleware.request_id import RequestIDs, is_request_id
 from .percent import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Context
     from typing import Any, Literal
 
     from .engines import Interface
     from .engines.asgi import AsgiEngine
+    from .engines.asgi import Exchange as AsgiExchange
+    from .engines.wsgi import Exchange as WsgiExchange
     from .engines.wsgi import WsgiEngine
     from .gateways import JSON, Dialect
+    from .middleware.deadline import Deadline
+    from .middleware.observer import Observer
+    from .timing import Timing
 
     Engine = WsgiEngine | AsgiEngine
+    Exchange = WsgiExchange | AsgiExchange
+    # Told after each invocation what it took.
+    Hook = Callable[[Timing], object]
     # Serves an event that is no HTTP request, as a cloud would call it: (event, context).
     Route = Callable[[Any, Any], Any]
     # Asked before the dialects: gives the dialect that reads this very event, or None.
@@ -56,6 +69,10 @@ def wrap(
     shutdown_on_sigterm: bool = False,
     text_mime_types: Iterable[str] = (),
     exclude_headers: Iterable[str] = (),
+    request_id: bool | RequestIDs = True,
+    timing: Hook | Iterable[Hook] = (),
+    deadline: float | Deadline | None = None,
+    profile: str | None = None,
     on_error: Literal["respond", "raise"] = "respond",
     result_limit_bytes: int | None = None,
     debug: bool = False,
@@ -83,6 +100,16 @@ def wrap(
         text_mime_types: further content types to send as text, ``"application/x-foo"``; one
             that ends in ``/`` or starts with ``+`` stands for a family.
         exclude_headers: response headers not to pass on.
+        request_id: ``RequestIDs(...)`` says where the ID of each request comes from and which
+            response header returns it; True takes the gateway's and returns it as
+            ``X-Request-ID``; False neither keeps nor returns one.
+        timing: one function, or several, called with a ``Timing`` after each invocation, such
+            as ``slsadapt.timing.log_timing``.
+        deadline: seconds before the platform's time limit at which the stacks of all threads
+            and tasks are logged and an ASGI application is cancelled with a 504;
+            ``Deadline(...)`` where the platform does not tell its limit. None is never.
+        profile: ``"pyinstrument"`` profiles a request that a token signed with
+            ``SLSADAPT_PROFILE_KEY`` asks for, and answers with the report.
         on_error: what an exception of the application becomes: a logged 500, or an exception
             of the invocation.
         result_limit_bytes: size of result to refuse, where the platform's own has changed.
@@ -114,6 +141,11 @@ def wrap(
         from .interop.mangum import claims
 
         claim = claims(custom_handlers)
+    if not isinstance(request_id, (bool, RequestIDs)):
+        raise OptionError(
+            f"request_id must be True, False or RequestIDs(...), got {type(request_id).__name__}"
+        )
+    ids = RequestIDs() if request_id is True else request_id or None
     if base_path is None:
         base_path = os.environ.get("API_GATEWAY_BASE_PATH", "")
     if strip_stage is None:
@@ -141,9 +173,17 @@ def wrap(
         from .engines.sigterm import exit_on_sigterm
 
         exit_on_sigterm()
+    observer: Observer | None = None
+    hooks = (timing,) if callable(timing) else tuple(timing)
+    if hooks or deadline is not None or profile is not None:
+        from .middleware.observer import Observer
+
+        observer = Observer(engine, hooks, deadline, profile)
     return Handler(
         engine,
         None if gateway == "auto" else gateways.load(gateway),
+        ids=ids,
+        observer=observer,
         routes=routes,
         claim=claim,
         base_path=_normalized(base_path),
@@ -164,6 +204,8 @@ class Handler:
         engine: Engine,
         dialect: Dialect | None,
         *,
+        ids: RequestIDs | None,
+        observer: Observer | None,
         routes: dict[str, Route],
         claim: Claim | None,
         base_path: str,
@@ -177,12 +219,15 @@ class Handler:
         self._engine = engine
         self._named = dialect
         self._dialect: Dialect | None = None
+        self._ids = ids
+        self._observer = observer
         self._routes = routes
         self._claim = claim
         self._base_path = base_path
         self._strip_stage = strip_stage
         moves = strip_stage or base_path
         self._prepare: Any = self._prepare_moved if moves else engine.prepare
+        self._finishes = observer is not None or bool(exclude_headers)
         self._run: Any = engine.run
         self._text_mime_types = text_mime_types
         self._exclude_headers = exclude_headers
@@ -216,24 +261,47 @@ class Handler:
             UnknownEventError: no dialect claims the event.
             Exception: with ``on_error="raise"``, what the application raised.
         """
-        if type(event) is not dict:
-            event = _parsed(event)
-            if not isinstance(event, dict):
-                return self._serve_other(event, context)
-        # No two dialects claim one event, so the last one may be asked first.
-        dialect = self._dialect
-        if dialect is not None and dialect.matches(event):
-            return self._serve(dialect, event, context)
-        return self._serve_other(event, context)
+        # A context of its own keeps what one invocation sets from the next.
+        own = copy_context()
+        return own.run(self._invoke, own, event, context)
 
-    def _serve(self, dialect: Dialect, event: Any, context: Any) -> Any:
+    def _invoke(self, own: Context, event: Any, context: Any) -> Any:
+        """Serve one event in ``own``, the context it has for itself."""
+        observer = self._observer
+        invocation: Any = Invocation() if observer is None else observer.begin(own)
+        invocation.platform_context = context
+        CURRENT.set(invocation)
+        try:
+            if type(event) is not dict:
+                event = _parsed(event)
+            # No two dialects claim one event, so the last one may be asked first.
+            dialect = self._dialect
+            if dialect is not None and isinstance(event, dict) and dialect.matches(event):
+                return self._serve(invocation, dialect, event, context)
+            return self._serve_other(invocation, event, context)
+        finally:
+            if observer is not None:
+                observer.end(invocation)
+
+    def _serve(self, invocation: Any, dialect: Dialect, event: Any, context: Any) -> Any:
         """Answer an event as ``dialect`` reads it."""
+        exchange: Exchange | None = None
         try:
             exchange = dialect.decode_into(event, self._prepare)
             dialect.annotate(exchange.environ, event, context)
-            response = self._run(exchange)
-            if self._exclude_headers:
-                response = self._without_excluded(response)
+            if (ids := self._ids) is not None:
+                request_id = exchange.request_id
+                if not is_request_id(request_id):
+                    request_id = ids.choose(exchange.header)
+                invocation.request_id = request_id
+            if self._observer is None:
+                response = self._run(exchange)
+            else:
+                response = self._observer.run(invocation, dialect, exchange)
+            if ids is not None and ids.header is not None:
+                response.headers = ids.with_header(response.headers, request_id)
+            if self._finishes:
+                response = self._finish(invocation, response)
             result = dialect.encode_result(response, event, self._text_mime_types)
             if len(response.body) > self._small_bytes:
                 self._refuse_too_large(dialect, response, result)
@@ -243,22 +311,40 @@ class Handler:
                 error = _blaming_name(error, dialect, event)
             if self._raise_errors:
                 raise error
-            failed = self._failure(error, dialect, event)
+            if self._ids and not invocation.request_id:
+                invocation.request_id = self._ids.choose(_no_header)
+            # The application's own context may know more than this one.
+            own = (exchange and exchange.context) or copy_context()
+            failed = own.run(self._failure, error, dialect, event, invocation.request_id)
+            if (ids := self._ids) is not None and ids.header is not None:
+                failed.headers = ids.with_header(failed.headers, invocation.request_id)
+            failed = self._finish(invocation, failed)
             return dialect.encode_result(failed, event, self._text_mime_types)
 
-    def _serve_other(self, event: Any, context: Any) -> Any:
-        """Serve an event that the last one's dialect does not claim."""
+    def _finish(self, invocation: Any, response: Response) -> Response:
+        """Add and take away headers that are not the application's affair."""
+        if self._observer is not None:
+            self._observer.answer(invocation, response)
+        if self._exclude_headers:
+            response = self._without_excluded(response)
+        return response
+
+    def _serve_other(self, invocation: Any, event: Any, context: Any) -> Any:
+        """Serve an event that the last one's dialect does not claim as it is."""
         if self._claim and (custom := self._claim(event, context)):
-            return self._serve(custom, event, context)
+            return self._serve(invocation, custom, event, context)
         dialect = self._named
         if dialect is None or not isinstance(event, dict) or not dialect.matches(event):
             try:
                 detected = gateways.detect(event)
             except UnknownEventError:
-                from .gateways.triggers import kind_of
+                from .gateways.triggers import kind_of, request_id_of
 
                 if kind := kind_of(event):
-                    return self._serve_trigger(kind, event, context)
+                    if self._ids is not None:
+                        given = request_id_of(event)
+                        invocation.request_id = self._ids.choose(_no_header, given)
+                    return self._serve_trigger(invocation, kind, event, context)
                 if dialect is None:
                     raise
             else:
@@ -269,14 +355,16 @@ class Handler:
                         f"gateway={_short_name(dialect)!r} was named, but the event is a "
                         f"{type(event).__name__}, which {_short_name(detected)} reads"
                     )
-        if call_back := getattr(dialect, "call_back", None):
+        if hasattr(dialect, "call_back"):
             # The platform calls its functions as WSGI applications, the context inside.
-            return call_back(self._serve(dialect, event, event), context)
+            caller: Any = dialect
+            invocation.platform_context = caller.context_of(event)
+            return caller.call_back(self._serve(invocation, dialect, event, event), context)
         if self._claim is None:
             self._dialect = dialect
-        return self._serve(dialect, event, context)
+        return self._serve(invocation, dialect, event, context)
 
-    def _serve_trigger(self, kind: str, event: Any, context: Any) -> Any:
+    def _serve_trigger(self, invocation: Any, kind: str, event: Any, context: Any) -> Any:
         """Hand an event that is no HTTP request to its route."""
         route = self._routes.get(kind)
         if route is None:
@@ -291,8 +379,12 @@ class Handler:
                 "a %s event did nothing; route it with wrap(app, events={%r: function})", kind, kind
             )
             return None
-        outcome = route(event, context)
-        return self._engine.run_coroutine(outcome) if hasattr(outcome, "__await__") else outcome
+
+        def call() -> Any:
+            outcome = route(event, context)
+            return self._engine.run_coroutine(outcome) if hasattr(outcome, "__await__") else outcome
+
+        return call() if self._observer is None else self._observer.route(invocation, kind, call)
 
     async def async_call(self, event: Any, context: Any = None) -> Any:
         """Serve one event from inside a running loop, which stays free meanwhile."""
@@ -305,7 +397,10 @@ class Handler:
         if self._named is None:
             for name in gateways.NAMES:
                 gateways.load(name)
-        self._engine.initialize()
+        if self._observer is None:
+            self._engine.initialize()
+        else:
+            self._observer.initialize()
 
     def pre_stop(self, context: Any = None) -> None:
         """Run the application's shutdown; the platform is about to stop the instance."""
@@ -348,7 +443,9 @@ class Handler:
         ]
         return response.replace(headers=headers)
 
-    def _failure(self, error: Exception, dialect: Dialect, event: JSON) -> Response:
+    def _failure(
+        self, error: Exception, dialect: Dialect, event: JSON, request_id: str
+    ) -> Response:
         """Log an exception once and answer it."""
         import logging
 
@@ -357,14 +454,18 @@ class Handler:
         except Exception:
             request = None
         logger = logging.getLogger("slsadapt")
-        status = error.status_hint if isinstance(error, BadEventError) else 500
-        if status < 500:
+        status = 500
+        if isinstance(error, (BadEventError, DeadlineError)):
+            status = error.status_hint
+        if status == 504:
+            text = str(error)  # the guard has logged it, with all stacks
+        elif status < 500:
             logger.warning("refused an event: %s", error)
             text = str(error)
         else:
             logger.error(
                 "request %s failed: %s %s",
-                (request and request.request_id) or "-",
+                request_id or "-",
                 request.method if request else "-",
                 request.path if request else "-",
                 exc_info=error,
@@ -379,6 +480,10 @@ class Handler:
         headers = (("content-type", "text/plain; charset=utf-8"),)
         body = b"" if request and request.method == "HEAD" else text.encode()
         return Response(status, headers, body)
+
+
+def _no_header(name: str) -> None:
+    """Stand for the headers of an event that has none, or whose could not be read."""
 
 
 def _blaming_name(error: BadEventError, dialect: Dialect, event: JSON) -> BadEventError:

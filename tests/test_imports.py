@@ -109,6 +109,29 @@ def test_serving_an_event_loads_nothing_heavy(case: str, event: Event) -> None:
     assert loaded & HEAVY == set()
 
 
+def test_context_timing_and_spans_load_nothing_heavy(event: Event) -> None:
+    loaded = loaded_by(
+        f"""
+from slsadapt import logs, timing, wrap
+{WSGI}
+def wrapped(environ, start_response):
+    logs.bind(user="ada")
+    with timing.span("db"):
+        return app(environ, start_response)
+assert wrap(wrapped, timing=lambda timing: timing.phases())(event)['statusCode'] == 200
+assert logs.context() == {{}}
+""",
+        event=event("aws_http/live_httpapi_encoded_path_repeated"),
+    )
+    assert {"slsadapt.middleware.observer", "slsadapt.logs.invocation"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+def test_public_log_names_load_neither_celery_nor_structlog() -> None:
+    names = "from slsadapt.logs import *\nfrom slsadapt.timing import *"
+    assert loaded_by(names) & {"celery", "structlog", "asyncio", "gevent"} == set()
+
+
 def test_wrapping_an_asgi_application_loads_asyncio_and_no_dependency() -> None:
     loaded = loaded_by(
         f"from slsadapt import wrap\n{ASGI}\nassert wrap(app)(event)['statusCode'] == 200",
@@ -123,7 +146,9 @@ def test_wrapping_an_asgi_application_loads_asyncio_and_no_dependency() -> None:
 def test_public_names_resolve() -> None:
     for name in slsadapt.__all__:
         value = getattr(slsadapt, name)
-        if name != "__version__":
+        if name in ("logs", "timing"):
+            assert value.__name__ == f"slsadapt.{name}"
+        elif name != "__version__":
             assert value.__name__ == name
             assert value.__module__.startswith("slsadapt.")
 
@@ -175,7 +200,7 @@ def protocol_parameters(name: str, file: str) -> dict[str, list[str]]:
 
 def test_every_dialect_module_is_registered() -> None:
     modules = {path.stem for path in (PACKAGE / "gateways").glob("[!_]*.py")}
-    assert modules - {"losses", "triggers"} == {*gateways.NAMES, *gateways.SOCKET_NAMES}
+    assert modules - {"contexts", "losses", "triggers"} == {*gateways.NAMES, *gateways.SOCKET_NAMES}
 
 
 @pytest.mark.parametrize("name", gateways.NAMES)

@@ -21,6 +21,7 @@ def main() -> None:
     from .. import __version__
     from .dialects import dialects
     from .invoke import invoke
+    from .profile_token import profile_token
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
@@ -33,8 +34,12 @@ def main() -> None:
         \b
         See which gateways it reads, and what each of them loses:
           slsadapt dialects
+        \b
+        Profile one request of a deployed function:
+          curl -H "X-Profile: $(slsadapt profile-token GET /report)" https://example.com/report
         """  # noqa: D301 - click reads the octet \b
 
     slsadapt.add_command(invoke)
     slsadapt.add_command(dialects)
+    slsadapt.add_command(profile_token)
     slsadapt(prog_name="slsadapt")

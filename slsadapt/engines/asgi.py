@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
-from ..errors import ApplicationError
+from ..errors import ApplicationError, DeadlineError
 from ..message import Response
 from ..percent import decode, encode_path
-from . import is_coroutine_function
 from .headers import check_response_headers, is_dropped
 from .lifespan import Lifespan
-from .loop import INSIDE, InstanceLoop, beside_loops
+from .loop import INSIDE, Expiry, InstanceLoop, beside_loops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextvars import Context
     from typing import Any
 
     from ..message import Address, Pairs, T
@@ -65,14 +65,18 @@ class AsgiEngine:
     """
 
     def __init__(self, app: AsgiApp, lifespan: Mode, lifespan_timeout_s: float) -> None:
-        # Called outside the loop, so calling it must do no more than make a coroutine.
-        self._app: Any = app if is_coroutine_function(app) else _awaited(app)
+        self._app = app
         self._mode = lifespan
         self._timeout_s = lifespan_timeout_s
         self._changing = threading.Lock()
         self._closes_at_exit = False
         self._loop: InstanceLoop | None = None
         self._lifespan: Lifespan | None = None
+
+    @property
+    def loop(self) -> InstanceLoop | None:
+        """Give the loop that runs the application, None before the first request."""
+        return self._loop
 
     def prepare(
         self,
@@ -112,6 +116,7 @@ class AsgiEngine:
                 "server": server,
             },
             body,
+            request_id,
         )
 
     def run(self, exchange: Exchange) -> Response:
@@ -119,6 +124,7 @@ class AsgiEngine:
 
         Raises:
             ApplicationError: the application breaks ASGI.
+            DeadlineError: its time was over before its response was complete.
             LifespanError: its start-up failed; the next request tries again.
             Exception: whatever the application raises.
         """
@@ -126,15 +132,20 @@ class AsgiEngine:
         if self._lifespan is not None:
             exchange.environ["state"] = self._lifespan.state.copy()
         try:
-            loop.run(self._app(exchange.environ, exchange.receive, exchange.send))
-        except asyncio.CancelledError:
+            loop.run(exchange.serve(self._app), exchange.expiry)
+        except (Exception, asyncio.CancelledError) as error:
+            if exchange.is_late():
+                raise DeadlineError("the application had no time left to answer") from error
+            cancelled = isinstance(error, asyncio.CancelledError)
             if not exchange.complete:
-                raise ApplicationError("the application cancelled its own request") from None
-        except Exception as error:
-            if not exchange.complete:
+                if cancelled:
+                    raise ApplicationError("the application cancelled its own request") from None
                 raise
-            # The client has its whole answer: what failed is work that went on behind it.
-            _log_failure(error)
+            if not cancelled:
+                # The client has its whole answer: what failed is work that went on behind it.
+                (exchange.context or copy_context()).run(_log_failure, error)
+        if exchange.is_late():
+            raise DeadlineError("the application had no time left to answer")
         return exchange.response()
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -195,16 +206,7 @@ class AsgiEngine:
 _changing_engine: ContextVar[AsgiEngine | None] = ContextVar("_changing_engine", default=None)
 
 
-def _awaited(app: AsgiApp) -> Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]:
-    """Call an application that only returns an awaitable from inside the loop."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, send)
-
-    return call
-
-
-def _log_failure(error: Exception) -> None:
+def _log_failure(error: BaseException) -> None:
     """Log what failed after the response was complete."""
     import logging
 
@@ -219,6 +221,9 @@ class Exchange:
     __slots__ = (
         "environ",
         "body",
+        "request_id",
+        "context",
+        "expiry",
         "status",
         "headers",
         "chunks",
@@ -226,15 +231,55 @@ class Exchange:
         "waiters",
     )
 
-    def __init__(self, scope: Scope, body: bytes) -> None:
+    # As of the WSGI engine; the scope tells it.
+    request = None
+
+    def __init__(self, scope: Scope, body: bytes, request_id: str) -> None:
         # Dialects write their annotations into either engine's, so both call it the same.
         self.environ = scope
         self.body: bytes | None = body
+        self.request_id = request_id
+        # The application's own, once it is done.
+        self.context: Context | None = None
+        self.expiry: Expiry | None = None
         self.status = 0
         self.headers: list[tuple[str, str]] = []
         self.chunks: list[bytes] = []
         self.complete = False
         self.waiters: list[asyncio.Future[None]] = []
+
+    def header(self, name: str) -> str | None:
+        """Give a request header by its lower-case name, repeats joined."""
+        octets = name.encode("latin-1", "replace")
+        values = [value for each, value in self.environ["headers"] if each == octets]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    def sent(self) -> tuple[str, str, int]:
+        """Give method, path below the mount and size of the body, before the application runs."""
+        scope = self.environ
+        path: str = scope["path"]
+        return scope["method"], path.removeprefix(scope["root_path"]), len(self.body or b"")
+
+    @staticmethod
+    def path_of(path: str) -> str:
+        """Give the path, which is text already."""
+        return path
+
+    def expirable(self, grace_s: float) -> Expiry:
+        """Give what cancels the application from another thread, and waits so long for it."""
+        self.expiry = Expiry(grace_s)
+        return self.expiry
+
+    def is_late(self) -> bool:
+        """Tell whether time was over before the response was complete."""
+        return self.expiry is not None and self.expiry.expired and not self.complete
+
+    async def serve(self, app: AsgiApp) -> None:
+        """Run the application, and keep its context for what is logged of it later."""
+        try:
+            await app(self.environ, self.receive, self.send)
+        finally:
+            self.context = copy_context()
 
     async def receive(self) -> Message:
         body = self.body

@@ -53,7 +53,7 @@ class Lifespan:
         Raises:
             LifespanError: start-up failed or took too long, or ``"on"`` found no support.
         """
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="lifespan")
         # An exit that passes through is the caller's to see; nothing shall complain of it later.
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Raising on the lifespan scope is how an application says that it has no use for it.

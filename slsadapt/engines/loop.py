@@ -24,12 +24,41 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["INSIDE", "InstanceLoop", "beside_loops"]
+__all__ = ["INSIDE", "Expiry", "InstanceLoop", "beside_loops"]
 
 INSIDE = (
     "the handler was called from inside its own application, which would wait for itself; "
     "await handler.async_call(event, context) there"
 )
+
+
+class Expiry:
+    """Ends one ``InstanceLoop.run`` from another thread.
+
+    Args:
+        grace_s: how long a cancelled coroutine may take to give up before nobody waits for it.
+    """
+
+    __slots__ = ("grace_s", "expired", "context", "_end")
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self.expired = False
+        # The coroutine's own, where it runs on the thread that called.
+        self.context: Context | None = None
+        self._end: Callable[[], object] | None = None
+
+    def expire(self) -> None:
+        """Cancel the coroutine; from any thread, before it runs, meanwhile or after."""
+        self.expired = True
+        if self._end is not None:
+            self._end()
+
+    def attach(self, end: Callable[[], object]) -> None:
+        """Take what cancels, which is called at once where time is over already."""
+        self._end = end
+        if self.expired:
+            end()
 
 
 class InstanceLoop(asyncio.SelectorEventLoop):
@@ -55,27 +84,29 @@ class InstanceLoop(asyncio.SelectorEventLoop):
         self._driver = threading.Lock()
         self._waiting: list[threading.Event] = []
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, in a copy of the caller's context.
+    def run(self, coroutine: Coroutine[Any, Any, T], expiry: Expiry | None = None) -> T:
+        """Run a coroutine to its end, or until ``expiry``, in a copy of the caller's context.
 
         Background tasks go on meanwhile, by at least one turn of the loop where any is due.
 
         Raises:
             RuntimeError: called from inside the application, whose loop would wait for itself.
+            asyncio.CancelledError: time was over; a coroutine that does not give up goes on as
+                a background task.
         """
         running = asyncio._get_running_loop()
         if running is self:
             coroutine.close()
             raise RuntimeError(INSIDE)
         if running is not None:
-            return beside_loops(lambda: self.run(coroutine))
+            return beside_loops(lambda: self.run(coroutine, expiry))
         if not self._driver.acquire(blocking=False):
-            return self._follow(coroutine)
+            return self._follow(coroutine, expiry)
         try:
-            task = self._start(coroutine)
+            task = self._start(coroutine, expiry)
             if not task.done():
                 try:
-                    self.run_until_complete(task)
+                    self.run_until_complete(self._released(task, expiry) if expiry else task)
                 except (KeyboardInterrupt, SystemExit):
                     _leave(task)
                     raise
@@ -87,7 +118,33 @@ class InstanceLoop(asyncio.SelectorEventLoop):
             self._driver.release()
             if self._waiting:
                 self._wake()
+        if not task.done():
+            _leave(task)
+            raise asyncio.CancelledError
         return task.result()
+
+    def _released(self, task: asyncio.Task[Any], expiry: Expiry) -> asyncio.Future[None]:
+        """Make a future that is done with the task, or when nobody waits for it any longer."""
+        released: asyncio.Future[None] = self.create_future()
+
+        def release(_: object = None) -> None:
+            if not released.done():
+                released.set_result(None)
+
+        task.add_done_callback(release)
+        self._end_with(expiry, task, release)
+        return released
+
+    def _end_with(
+        self, expiry: Expiry, task: asyncio.Task[Any], release: Callable[[], object]
+    ) -> None:
+        """Make ``expiry`` cancel the task and, a while later, release who waits for it."""
+
+        def end() -> None:
+            task.cancel()
+            self.call_later(expiry.grace_s, release)
+
+        expiry.attach(lambda: self.call_soon_threadsafe(end))
 
     def shut_down(self) -> None:
         """Cancel what still runs, finish generators and threads, and close the loop."""
@@ -126,13 +183,15 @@ class InstanceLoop(asyncio.SelectorEventLoop):
             return None
         return super().call_soon(callback, *args, context=context)
 
-    def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _start(self, coroutine: Coroutine[Any, Any, T], expiry: Expiry | None) -> asyncio.Task[T]:
         """Make a task and take its first step at once."""
         self._starting = True
         task = asyncio.Task(coroutine, loop=self)
         assert self._first_step is not None
         step, context = self._first_step
         self._first_step = None
+        if expiry is not None:
+            expiry.context = context
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
         self._thread_id = threading.get_ident()
@@ -148,9 +207,21 @@ class InstanceLoop(asyncio.SelectorEventLoop):
             sys.set_asyncgen_hooks(*hooks)
         return task
 
-    def _follow(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _follow(self, coroutine: Coroutine[Any, Any, T], expiry: Expiry | None) -> T:
         """Let the thread that drives the loop run the coroutine, and drive when it leaves."""
-        future = asyncio.run_coroutine_threadsafe(_outcome(coroutine), self)
+
+        async def outcome() -> tuple[list[T], BaseException | None]:
+            # Keeps an exit or a cancellation from the thread that happens to drive the loop.
+            task = asyncio.current_task()
+            assert task is not None
+            if expiry is not None:
+                self._end_with(expiry, task, lambda: future.cancel())
+            try:
+                return [await coroutine], None
+            except BaseException as error:
+                return [], error
+
+        future = asyncio.run_coroutine_threadsafe(outcome(), self)
         wake = threading.Event()
         future.add_done_callback(lambda _: wake.set())
         self._waiting.append(wake)
@@ -167,6 +238,8 @@ class InstanceLoop(asyncio.SelectorEventLoop):
                     wake.clear()
         finally:
             self._waiting.remove(wake)
+        if future.cancelled():
+            raise asyncio.CancelledError
         result, error = future.result()
         if error is not None:
             raise error
@@ -178,20 +251,13 @@ class InstanceLoop(asyncio.SelectorEventLoop):
             wake.set()
 
 
-async def _outcome(coroutine: Coroutine[Any, Any, T]) -> tuple[list[T], BaseException | None]:
-    """Keep an exit or a cancellation from the thread that happens to drive the loop."""
-    try:
-        return [await coroutine], None
-    except BaseException as error:
-        return [], error
-
-
 def _leave(task: asyncio.Task[Any]) -> None:
-    """Let go of a task that an exit interrupts, so that nothing complains of it later."""
+    """Let go of a task that nobody waits for, so that nothing complains of it later."""
     if task.done():
         task.exception()
     else:
         task.cancel()
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def beside_loops(function: Callable[[], T]) -> T:

@@ -6,7 +6,6 @@ Source: https://peps.python.org/pep-3333/
 from __future__ import annotations
 
 import sys
-from contextvars import copy_context
 from functools import lru_cache
 from io import BytesIO
 
@@ -18,6 +17,7 @@ from .headers import check_response_headers, is_dropped
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from contextvars import Context
     from types import TracebackType
     from typing import Any, BinaryIO
 
@@ -110,6 +110,9 @@ def _native(text: str) -> str:
 class WsgiEngine:
     """Run one WSGI application; safe to call from several threads."""
 
+    # As of the ASGI engine, for those who look at either.
+    loop = None
+
     def __init__(self, app: WsgiApp) -> None:
         self._app = app
 
@@ -162,16 +165,17 @@ class WsgiEngine:
             environ["REMOTE_USER"] = _native(user)
         exchange = Exchange()
         exchange.environ = environ
+        exchange.request_id = request_id
         return exchange
 
     def run(self, exchange: Exchange) -> Response:
-        """Run the application once, in a context of its own.
+        """Run the application once, in the caller's context.
 
         Raises:
             ApplicationError: the application breaks PEP 3333.
             Exception: whatever the application raises.
         """
-        return copy_context().run(exchange.run, self._app)
+        return exchange.run(self._app)
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run what is asynchronous beside the application, on a loop of its own."""
@@ -191,12 +195,36 @@ class WsgiEngine:
 class Exchange:
     """One environ, and what the application answers through ``start_response``."""
 
-    __slots__ = ("environ", "status", "headers", "chunks")
+    __slots__ = ("environ", "request_id", "request", "status", "headers", "chunks")
+
+    # The context of the application, where it is not the caller's own.
+    context: Context | None = None
 
     environ: Environ
+    request_id: str
+    # The framework's, for those who ask about the route.
+    request: object
     status: str | None
     headers: Sequence[tuple[str, str]]
     chunks: list[bytes]
+
+    def header(self, name: str) -> str | None:
+        """Give a request header by its lower-case name, repeats joined."""
+        value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        return value
+
+    def sent(self) -> tuple[str, str, str]:
+        """Give method, path and length as the environ has them, before the application runs."""
+        environ = self.environ
+        return environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("CONTENT_LENGTH", "0")
+
+    @staticmethod
+    def path_of(path: str) -> str:
+        """Write ``PATH_INFO`` as text."""
+        return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+
+    def expirable(self, grace_s: float) -> None:
+        """Give nothing: no thread can end a call in another."""
 
     def start_response(
         self,
@@ -218,6 +246,8 @@ class Exchange:
             raise ApplicationError("start_response takes a status such as '200 OK'")
         self.status = status
         self.headers = headers
+        # Flask takes it away again with the end of the request.
+        self.request = self.environ.get("werkzeug.request")
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -229,7 +259,7 @@ class Exchange:
 
     def run(self, app: WsgiApp) -> Response:
         """Call the application, collect its body and close its iterable."""
-        self.status = None
+        self.status = self.request = None
         chunks: list[bytes] = []
         self.chunks = chunks
         environ = self.environ

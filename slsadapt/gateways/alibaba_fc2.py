@@ -59,6 +59,7 @@ __all__ = [
     "TITLE",
     "annotate",
     "call_back",
+    "context_of",
     "decode_event",
     "decode_into",
     "decode_result",
@@ -212,6 +213,11 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
         "headers": [(name, value) for name, value in response.headers],
         "body": response.body,
     }
+
+
+def context_of(event: JSON) -> Any:
+    """Give the function's context, which comes inside of the event."""
+    return event.get("fc.context")
 
 
 def call_back(result: JSON, start_response: Callable[..., Any]) -> list[bytes]:

@@ -22,6 +22,7 @@ looked at, because it repeats the payload unless it is set to something else.
 
 from __future__ import annotations
 
+from ..errors import BadEventError
 from . import aws_websocket, tencent_websocket
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
             """Invert ``encode_result``: whether the gateway accepts, or what it replies."""
 
 
-__all__ = ["KINDS", "MARKS", "kind_of"]
+__all__ = ["KINDS", "MARKS", "kind_of", "request_id_of"]
 
 KINDS = ("timer", "keep_warm", "websocket")
 
@@ -102,6 +103,17 @@ def _has(event: JSON, marks: JSON) -> bool:
     return all(
         key in event and (value is ... or event[key] == value) for key, value in marks.items()
     )
+
+
+def request_id_of(event: JSON) -> str:
+    """Give the gateway's own ID of a WebSocket event, ``""`` where it gives none."""
+    for dialect in _SOCKETS:
+        if dialect.matches(event):
+            try:
+                return dialect.decode_event(event).request_id
+            except BadEventError:
+                break
+    return ""
 
 
 def _is_zappas(event: JSON) -> bool:

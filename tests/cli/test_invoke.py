@@ -61,12 +61,15 @@ async def four(a, b, c, d): ...
 """
 
 TENCENT = "tencent_function_url"
+# The gateway gives no request ID of its own.
+REQUEST_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE = f"00-{REQUEST_ID}-00f067aa0ba902b7-01"
 
 
 def get(path: str) -> dict[str, Any]:
     """Write the event of a Tencent function URL."""
     return {
-        "headers": {"host": "1300000000-abc.gz.tencentscf.com"},
+        "headers": {"host": "1300000000-abc.gz.tencentscf.com", "traceparent": TRACE},
         "httpMethod": "GET",
         "path": path,
         "queryString": {},
@@ -146,7 +149,13 @@ def test_target_answers(target: str) -> None:
     status, *rest = result.stdout.splitlines()
     timing = r"\d+\.\d ms, \d+\.\d ms of it import"
     assert re.fullmatch(f"200 OK  GET /  {TENCENT}  {timing}", status)
-    assert rest == ["Content-Type  text/plain", "X-Words       a b", "", "hello"]
+    assert rest == [
+        "Content-Type  text/plain",
+        "X-Words       a b",
+        f"X-Request-ID  {REQUEST_ID}",
+        "",
+        "hello",
+    ]
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -332,7 +341,7 @@ def test_json_is_the_result_alone_while_the_application_prints() -> None:
     assert json.loads(done.stdout) == {
         "isBase64Encoded": False,
         "statusCode": 200,
-        "headers": {"Set-Cookie": ["a=1", "b=2"]},
+        "headers": {"Set-Cookie": ["a=1", "b=2"], "X-Request-ID": REQUEST_ID},
         "body": "你好",
     }
     assert done.stdout.count("\n") == 1

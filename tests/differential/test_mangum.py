@@ -166,7 +166,7 @@ def current_loop() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def handler() -> Iterator[Handler]:
-    handler = wrap(echo, lifespan="off")
+    handler = wrap(echo, lifespan="off", request_id=False)
     yield handler
     handler.pre_stop()
 
@@ -250,7 +250,7 @@ def test_result_is_the_same_but_for_what_is_listed(name: str, dialect: str) -> N
         if each == name and dialect in dialects:
             listed |= fields
     event = load_case(LIVE[dialect])["event"]
-    handler = wrap(app, lifespan="off")
+    handler = wrap(app, lifespan="off", request_id=False)
     ours = handler(event)
     handler.pre_stop()
     try:

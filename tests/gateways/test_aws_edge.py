@@ -334,15 +334,15 @@ def answering(size: int, kind: str = "text/plain") -> Any:
 )
 def test_result_is_measured_by_the_event_type(case: str, size: int, status: str) -> None:
     event = load_case(case)["event"]
-    assert wrap(answering(size))(event)["status"] == status
+    assert wrap(answering(size), request_id=False)(event)["status"] == status
     if status == "500":
         with pytest.raises(ResultTooLargeError, match=f"{size + 26:,}"):
-            wrap(answering(size), on_error="raise")(event)
+            wrap(answering(size), on_error="raise", request_id=False)(event)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 40 * 1024 - 25])
 def test_binary_result_is_measured_decoded(size: int) -> None:
-    result = wrap(answering(size, "image/png"))(load_case(VIEWER)["event"])
+    result = wrap(answering(size, "image/png"), request_id=False)(load_case(VIEWER)["event"])
     assert (result["status"], aws_edge.result_bytes(result)) == ("200", size + 25)
 
 
@@ -421,7 +421,8 @@ def test_starlette_is_served() -> None:
         return JSONResponse([request.client.host, str(request.url)])
 
     app = Starlette(routes=[Route("/test", test)])
-    result = wrap(app)(load_case("aws_edge/sam_simple_remote_call")["event"])
+    handler = wrap(app, request_id=False)
+    result = handler(load_case("aws_edge/sam_simple_remote_call")["event"])
     assert result == {
         "status": "200",
         "statusDescription": "OK",

@@ -62,7 +62,7 @@ def serve() -> Iterator[Callable[..., Any]]:
     handlers = []
 
     def serve(app: Any, event: Any, context: Any = "context", **options: Any) -> Any:
-        handler = wrap(app, **options)
+        handler = wrap(app, request_id=False, **options)
         handlers.append(handler)
         return handler(event, context)
 
@@ -762,7 +762,7 @@ def test_class_may_ask_the_context(serve: Callable[..., Any]) -> None:
 
 
 def test_one_handler_serves_custom_and_known_events_in_turn() -> None:
-    handler = wrap(wsgi_report, custom_handlers=[Queue])
+    handler = wrap(wsgi_report, custom_handlers=[Queue], request_id=False)
     known = load_case("aws_http/br_simple")["event"]
     for _ in range(2):
         assert handler(message(), None)["code"] == 201

@@ -1,0 +1,289 @@
+"""Say where an invocation hangs before the platform ends it without a word."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import traceback
+from math import isfinite
+from time import monotonic, perf_counter_ns
+from weakref import WeakSet
+
+from ..errors import OptionError
+from ..gateways.contexts import limit_ms, remaining_ms
+from ..percent import encode_path
+from .stacks import GUARD_NAME, describe_stacks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..engines.asgi import AsgiEngine
+    from ..engines.asgi import Exchange as AsgiExchange
+    from ..engines.loop import Expiry
+    from ..engines.wsgi import Exchange as WsgiExchange
+    from ..engines.wsgi import WsgiEngine
+    from ..timing import Timing
+
+__all__ = ["Alarm", "Deadline", "Guard", "InvocationAlarm", "InvocationGuard"]
+
+_NEVER = float("inf")
+# Waking the thread costs more than all the rest, so a little late is early enough.
+_SOON_ENOUGH_S = 0.005
+
+
+class Deadline:
+    """How long before the platform's limit to look at what hangs.
+
+    Args:
+        before_s: seconds before the limit.
+        limit_s: the limit itself, where the platform does not tell (Google, Azure).
+
+    Raises:
+        OptionError: not a number of seconds.
+    """
+
+    def __init__(self, before_s: float, limit_s: float | None = None) -> None:
+        for name, value in (("before_s", before_s), ("limit_s", limit_s)):
+            if value is None and name == "limit_s":
+                continue
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not (isfinite(value) and value > 0)
+            ):
+                raise OptionError(f"deadline: {name} must be seconds above 0, got {value!r}")
+        if limit_s is not None and limit_s <= before_s:
+            raise OptionError(
+                f"deadline: limit_s ({limit_s:g}) must be more than before_s ({before_s:g})"
+            )
+        self.before_s = before_s
+        self.limit_s = limit_s
+
+
+class Alarm:
+    """What ``Guard`` watches.
+
+    Attributes:
+        at: when to sound, by ``time.monotonic``.
+    """
+
+    at: float
+
+    def postponed_to(self) -> float | None:
+        """Give a later time, where it turns out when it is time that it is not, or None."""
+        return None
+
+    def sound(self) -> None:
+        """Do what is to be done; called in the guard's thread, once."""
+        raise NotImplementedError
+
+
+class Guard:
+    """One thread an instance, which sleeps until an invocation has run for too long.
+
+    Arming stores, disarming forgets, and neither wakes the thread as a rule: it wakes at the time
+    it was told first, finds that invocation long gone, and sleeps on for the one of that moment,
+    or for good. A forked process gets a thread of its own with its first invocation. Under gevent
+    the thread is a greenlet, which cannot sound while another never yields.
+    """
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        _guards.add(self)
+
+    def arm(self, alarm: Alarm) -> None:
+        """Watch an invocation from now on."""
+        self._armed.add(alarm)
+        if alarm.at < self._looks_at - _SOON_ENOUGH_S:
+            self._look_at(alarm.at)
+
+    def disarm(self, alarm: Alarm) -> None:
+        """Watch an invocation no longer."""
+        self._armed.discard(alarm)
+
+    def begin_anew(self) -> None:
+        """Forget what is armed, and the thread, which a forked process has not."""
+        self._armed: set[Alarm] = set()
+        self._changing = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        # When the thread looks at what is armed, even if nothing will be; infinity for never.
+        self._looks_at = _NEVER
+
+    def _look_at(self, at: float) -> None:
+        """Make the thread look earlier than it would."""
+        with self._changing:
+            self._looks_at = min(self._looks_at, at)
+            if self._thread is None:
+                thread = threading.Thread(target=self._watch, name=GUARD_NAME, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # No more threads to be had: served without a guard is better than not served.
+                    self._looks_at = _NEVER
+                    logging.getLogger("slsadapt").exception("the deadline guard cannot start")
+                    return
+                self._thread = thread
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while True:
+            self._wake.clear()
+            wait_s = self._looks_at - monotonic()
+            if wait_s > 0:
+                # A platform, or a stand-in for one, may tell more than a wait can take.
+                self._wake.wait(None if wait_s == _NEVER else min(wait_s, threading.TIMEOUT_MAX))
+                continue
+            # Whoever arms from here on sees that nobody would look.
+            self._looks_at = _NEVER
+            for alarm in self._armed.copy():
+                if alarm.at <= monotonic():
+                    self._sound(alarm)
+            next_at = min([alarm.at for alarm in self._armed.copy()], default=_NEVER)
+            with self._changing:
+                self._looks_at = min(self._looks_at, next_at)
+
+    def _sound(self, alarm: Alarm) -> None:
+        """Sound an alarm, unless it has more time or was disarmed this moment."""
+        try:
+            later = alarm.postponed_to()
+            if later is not None:
+                alarm.at = later
+            elif alarm in self._armed:
+                self._armed.discard(alarm)
+                alarm.sound()
+        except (Exception, SystemExit):
+            self._armed.discard(alarm)
+            try:
+                logging.getLogger("slsadapt").exception("the deadline guard failed")
+            except (Exception, SystemExit):
+                # The log itself is what fails; the next invocation needs its guard all the same.
+                traceback.print_exc()
+
+
+_guards: WeakSet[Guard] = WeakSet()
+
+
+def _begin_all_anew() -> None:
+    for guard in _guards:
+        guard.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_all_anew)
+
+
+class InvocationGuard(Guard):
+    """Watches the invocations of one handler.
+
+    Args:
+        deadline: as ``wrap`` takes it.
+        engine: runs the application.
+    """
+
+    def __init__(self, deadline: float | Deadline, engine: WsgiEngine | AsgiEngine) -> None:
+        super().__init__()
+        self._deadline = deadline if isinstance(deadline, Deadline) else Deadline(deadline)
+        self._engine = engine
+        self._knows_limit = True
+
+    def watch(
+        self, timing: Timing, exchange: WsgiExchange | AsgiExchange | None = None
+    ) -> InvocationAlarm | None:
+        """Arm the alarm of an invocation; None where nobody tells how long it may take."""
+        context = timing.platform_context
+        left_ms = remaining_ms(context)
+        if left_ms is None:
+            whole_ms = limit_ms(context)
+            if whole_ms is None:
+                if self._deadline.limit_s is None:
+                    self._warn_once()
+                    return None
+                whole_ms = self._deadline.limit_s * 1000
+            # The application's start-up may have taken its part already.
+            left_ms = max(0.0, whole_ms - timing.total_ms)
+        alarm = InvocationAlarm()
+        # A function that may take less than twice the margin has half of its time.
+        alarm.before_s = before_s = self._deadline.before_s
+        if left_ms < before_s * 2000:
+            alarm.before_s = before_s = left_ms / 2000
+        alarm.at = monotonic() + left_ms / 1000 - before_s
+        alarm.timing = timing
+        alarm.engine = self._engine
+        alarm.expiry = None if exchange is None else exchange.expirable(before_s / 2)
+        self.arm(alarm)
+        return alarm
+
+    def _warn_once(self) -> None:
+        if self._knows_limit:
+            self._knows_limit = False
+            logging.getLogger("slsadapt").warning(
+                "deadline: the platform tells no time limit; give it: Deadline(%g, limit_s=...)",
+                self._deadline.before_s,
+            )
+
+
+class InvocationAlarm(Alarm):
+    """Logs where everything is when an invocation's time runs out, and ends it if that can be done.
+
+    Attributes:
+        before_s: how much time before the platform's limit it sounds.
+        timing: the invocation's.
+        engine: runs the application.
+        expiry: cancels the application, or None.
+    """
+
+    before_s: float
+    timing: Timing
+    engine: WsgiEngine | AsgiEngine
+    expiry: Expiry | None
+
+    def postponed_to(self) -> float | None:
+        """Ask the platform once more, whose clock may have stood still while ours went on."""
+        left_ms = remaining_ms(self.timing.platform_context)
+        # Platforms count in whole milliseconds.
+        if left_ms is None or left_ms / 1000 - self.before_s < 0.002:
+            return None
+        return monotonic() + left_ms / 1000 - self.before_s
+
+    def sound(self) -> None:
+        """Log all stacks in the invocation's own context, then cancel the application."""
+        context = (self.expiry and self.expiry.context) or self.timing.own
+        try:
+            if context is not None:
+                # A copy, for whoever runs in it goes on there.
+                context.copy().run(self._log)
+        finally:
+            if self.expiry is not None:
+                self.expiry.expire()
+
+    def _log(self) -> None:
+        timing = self.timing
+        phases = timing.phases()
+        if timing.called_ns:
+            phases["application"] = (perf_counter_ns() - timing.called_ns) / 1e6
+        else:
+            phases["initialize"] = (perf_counter_ns() - timing.decoded_ns) / 1e6
+        times = ", ".join(f"{name} {took_ms:.1f} ms" for name, took_ms in phases.items())
+        logger = logging.getLogger("slsadapt")
+        if not logger.isEnabledFor(logging.ERROR):
+            return
+        message = "request %s: %s has %.2f s left after %.2f s; so far: %s"
+        values = (
+            timing.request_id or "-",
+            f"{timing.method} {encode_path(timing.path)}" if timing.method else timing.dialect,
+            self.before_s,
+            timing.total_ms / 1000,
+            times,
+        )
+        record = logger.makeRecord(
+            logger.name,
+            logging.ERROR,
+            __file__,
+            0,
+            message,
+            values,
+            None,
+            sinfo=describe_stacks(self.engine.loop),
+        )
+        logger.handle(record)
