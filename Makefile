@@ -7,7 +7,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 SECONDS ?= 60
 
-.PHONY: help demo test check fix fuzz bench-peers clean
+.PHONY: help demo test check fix fuzz bench-peers leaks clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,9 +19,13 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## Run the Flask sample on a Tencent event, the Django sample on an AWS one
+demo: $(STAMP)  ## Run the samples on events, and see what they log
 	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/hello.json
 	$(BIN)/slsadapt invoke samples/django_app samples/django_app/events/home.json
+	@echo; echo "One ID from the view to the Celery task, and where the time went:"
+	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/mail.json
+	@echo; echo "What hangs, half a second before the function's time limit:"
+	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/slow.json
 
 test: check  ## Check, then test here with coverage and on every other Python found
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -45,8 +49,12 @@ $(FUZZ_STAMP): pyproject.toml
 fuzz: $(FUZZ_STAMP)  ## Fuzz the gateways for 60 seconds, or SECONDS=600
 	$(FUZZ_VENV)/bin/python scripts/fuzz.py --seconds $(SECONDS)
 
-bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi and Mangum
+bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi, Mangum and others
 	$(BIN)/python benchmarks/overhead.py --json benchmarks/results/overhead.json
+	$(BIN)/python -m benchmarks.observability --json benchmarks/results/observability.json
+
+leaks: $(STAMP)  ## Run a hundred thousand mixed invocations and see that none leaves a trace
+	SLSADAPT_INVOCATIONS=100000 $(BIN)/python -m pytest -q tests/logs/test_no_leak.py
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -27,7 +27,13 @@ from picture import draw_png
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from slsadapt import logs
+from slsadapt.middleware.flask import RequestID
+from slsadapt.timing import span
+
 app = Flask(__name__)
+# Requests have their IDs on a development server as well.
+RequestID(app)
 # A fallback for development. Set FLASK_SECRET_KEY where the function runs: every instance
 # must sign sessions with the same key, and nobody else may know it.
 app.config["SECRET_KEY"] = "for development only"
@@ -79,7 +85,8 @@ def segment() -> ResponseReturnValue:
     if not isinstance(text, str):
         abort(400, "send the sentence as 'text'")
     started = time.perf_counter()
-    words = split_words(text)
+    with span("segment"):
+        words = split_words(text)
     took_ms = (time.perf_counter() - started) * 1000
     return {"words": words, "took_ms": round(took_ms, 3)}
 
@@ -137,6 +144,27 @@ def stream() -> ResponseReturnValue:
         yield f"lift-off from {request.path}\n"
 
     return Response(stream_with_context(count()), mimetype="text/plain")
+
+
+@app.post("/mail")
+def mail() -> ResponseReturnValue:
+    """Hand a mail to a Celery task, whose log lines carry this request's ID."""
+    # Imported here, because Celery takes its time and other routes have no use for it.
+    from tasks import send_mail
+
+    to = request.form.get("to") or abort(400, "send the address as 'to'")
+    logs.bind(to=to)
+    app.logger.info("a mail shall go to %s", to)
+    with span("publish"):
+        send_mail.delay(to)
+    return {"request_id": logs.request_id()}, 202
+
+
+@app.get("/slow")
+def slow() -> ResponseReturnValue:
+    """Take longer than the function may: the log shows this very line."""
+    time.sleep(min(request.args.get("seconds", 1.0, float), 60.0))
+    return {"slept": True}
 
 
 @app.get("/error")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import runpy
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.samples.conftest import Reply, Sample
+
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def get(sample: Sample, path: str, **headers: str) -> Reply:
@@ -158,3 +164,36 @@ def test_wrong_method_keeps_its_allow_header(flask_sample: Sample) -> None:
 def test_nothing_is_written_beside_the_sample(flask_sample: Sample) -> None:
     flask_sample.invoke(flask_sample.event("segment"))
     assert set(flask_sample.folder.rglob("*")) == flask_sample.files
+
+
+def log_of(sample: str, event: str, cwd: Path) -> tuple[str, list[str]]:
+    """Answer an event with the command; give the response and the lines of the log."""
+    command = [sys.executable, "-m", "slsadapt", "invoke", str(SAMPLES / sample)]
+    command.append(str(SAMPLES / sample / "events" / f"{event}.json"))
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(cwd)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr.splitlines()
+
+
+def test_view_task_and_timing_log_one_id(tmp_path: Path) -> None:
+    shown, lines = log_of("flask_app", "mail", tmp_path)
+    request_id = "dd07d1c3558237a8881322d5f8109e04"
+    assert "X-Request-ID    " + request_id in shown
+    for text in (
+        f"[{request_id}][flask_sample] app: a mail shall go to ada@example.com",
+        f"[{request_id}][tasks.send_mail] tasks: sent a mail to ada@example.com",
+        f"[{request_id}][flask_sample] slsadapt.timing: POST /mail 202 in ",
+    ):
+        assert any(text in line for line in lines), lines
+
+
+def test_log_shows_what_runs_out_of_time(tmp_path: Path) -> None:
+    shown, lines = log_of("flask_app", "slow", tmp_path)
+    assert shown.startswith("200 OK")
+    (at,) = [number for number, line in enumerate(lines) if " ERROR " in line]
+    assert "GET /slow has 0.50 s left after 0.7" in lines[at]
+    dump = lines[at + 1 :]
+    assert dump[0] == "    Thread MainThread:"
+    assert any(line.endswith(", in slow") for line in dump)
+    assert any("time.sleep(" in line for line in dump)

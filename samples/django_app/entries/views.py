@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from slsadapt import logs
+from slsadapt.timing import span
+
 from .forms import EntryForm
 from .models import Entry
+
+logger = logging.getLogger(__name__)
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """List the entries."""
-    return render(request, "entries/home.html", {"entries": Entry.objects.all()})
+    with span("db"):
+        entries = list(Entry.objects.all())
+    return render(request, "entries/home.html", {"entries": entries})
 
 
 def sign(request: HttpRequest) -> HttpResponse:
@@ -21,7 +30,10 @@ def sign(request: HttpRequest) -> HttpResponse:
         request.POST or None, request.FILES or None, initial={"name": request.user.get_username()}
     )
     if form.is_valid():
-        form.save()
+        with span("db"):
+            entry = form.save()
+        logs.bind(user=request.user.get_username() or "visitor")
+        logger.info("entry %d was signed", entry.pk)
         messages.success(request, "Thank you for signing.")
         return redirect("home")
     return render(request, "entries/sign.html", {"form": form})

@@ -31,6 +31,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that all others log with the request's ID, on any server.
+    "slsadapt.middleware.django.RequestIDMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -77,10 +79,21 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 
-# With DEBUG off Django would mail errors; a function's log is its standard error.
+# With DEBUG off Django would mail errors; a function's log is its standard error. Each line
+# carries the request's ID and, once somebody has logged in, who it is.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "filters": {
+        "prefix": {"()": "slsadapt.logs.LogPrefixFilter", "prefix": "[{request_id}][{user}]"}
+    },
+    "formatters": {"text": {"()": "slsadapt.logs.TextFormatter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["prefix"],
+            "formatter": "text",
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
 }
