@@ -387,6 +387,7 @@ def measure(
     events: dict[str, Callable[[], Any]],
     rounds: int,
     batch: int,
+    context: Context = CONTEXT,
 ) -> Samples:
     """Time each handler of each case once a round, in random order; µs per event."""
     samples: Samples = {case: {name: [] for name in cases[case]} for case in cases}
@@ -397,7 +398,7 @@ def measure(
                 batched = [events[case]() for _ in range(batch)]
                 start = time.perf_counter_ns()
                 for event in batched:
-                    handler(event, CONTEXT)
+                    handler(event, context)
                 elapsed_ns = time.perf_counter_ns() - start
                 samples[case][name].append(elapsed_ns / batch / 1000)
     return samples
@@ -754,7 +755,10 @@ def environment() -> Json:
         for line in (cpuinfo.read_text().splitlines() if cpuinfo.exists() else [])
         if line.startswith("model name")
     ]
-    packages = "slsadapt apig-wsgi serverless-wsgi mangum werkzeug flask django starlette fastapi"
+    packages = (
+        "slsadapt apig-wsgi serverless-wsgi mangum asgi-correlation-id django-guid "
+        "starlette-context werkzeug flask django starlette fastapi"
+    )
     return {
         "python": sys.version,
         "platform": platform.platform(),
