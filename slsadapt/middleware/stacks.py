@@ -71,13 +71,11 @@ def _is_patched() -> bool:
 
 
 def _greenlets() -> Iterator[str]:
-    from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+    from greenlet import greenlet  # type: ignore[import-untyped]
 
-    # The one that asks is the guard's, and has no frame of its own to show either.
+    # One that ended has no frame, nor has the one that runs, which is the guard's.
     found = [
-        each
-        for each in gc.get_objects()
-        if issubclass(type(each), greenlet) and each.gr_frame and each is not getcurrent()
+        each for each in gc.get_objects() if issubclass(type(each), greenlet) and each.gr_frame
     ]
     for each in found[:_MOST]:
         yield f"Greenlet {'main' if each.parent is None else getattr(each, 'name', '') or '-'}:"

@@ -266,11 +266,23 @@ def test_100_000_invocations_start_one_thread() -> None:
     assert not guard._armed
 
 
-def test_alarm_that_raises_is_logged_and_others_go_on(log: Log) -> None:
+def test_alarm_beyond_what_a_wait_can_take_does_no_harm() -> None:
+    """Stand-ins for a platform's context tell of such times."""
+    guard = Guard()
+    never = Bell(float(sys.maxsize))
+    guard.arm(never)
+    passed(guard, 0.1)
+    assert never.sounded_at == []
+    # It waits for the far one again, and for whatever comes before.
+    passed(guard)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(1)], ids=repr)
+def test_alarm_that_raises_is_logged_and_others_go_on(log: Log, error: BaseException) -> None:
     class Broken(Bell):
         def sound(self) -> None:
             super().sound()
-            raise RuntimeError("broken")
+            raise error
 
     guard = Guard()
     broken, sound = Broken(0.02), Bell(0.05)
@@ -281,6 +293,30 @@ def test_alarm_that_raises_is_logged_and_others_go_on(log: Log) -> None:
     assert len(broken.sounded_at) == 1
     assert log.texts == ["the deadline guard failed"]
     assert log.one().record.levelname == "ERROR"
+
+
+def test_log_that_raises_does_not_end_the_guard(capsys: pytest.CaptureFixture[str]) -> None:
+    class BrokenLog(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError("the log is full")
+
+    class Logging(Bell):
+        def sound(self) -> None:
+            super().sound()
+            logging.getLogger("slsadapt").error("late")
+
+    guard = Guard()
+    logger = logging.getLogger("slsadapt")
+    broken = BrokenLog()
+    logger.addHandler(broken)
+    try:
+        guard.arm(bell := Logging(0.02))
+        passed(guard)
+    finally:
+        logger.removeHandler(broken)
+    passed(guard)
+    assert len(bell.sounded_at) == 1
+    assert "RuntimeError: the log is full" in capsys.readouterr().err
 
 
 def test_alarm_that_cannot_be_postponed_is_given_up(log: Log) -> None:
@@ -379,6 +415,44 @@ print("end")
 def test_interpreter_exits_silently_while_armed() -> None:
     done = run_script(EXITS)  # would take longer than TIMEOUT_S if the thread were waited for
     assert (done.stdout, done.stderr, done.returncode) == ("end\n", "", 0)
+
+
+# Under gevent all threads are greenlets, the guard's too.
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, json, logging, sys, threading, time
+from slsadapt import logs, wrap
+
+class Log(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage().split()[1], sorted(logs.context().items()))
+        print("slow_query" in record.stack_info, "_watch" in record.stack_info)
+logging.getLogger("slsadapt").addHandler(Log())
+
+def slow_query(for_s):
+    time.sleep(for_s)
+
+def app(environ, start_response):
+    logs.bind(path=environ["PATH_INFO"])
+    gevent.spawn(slow_query, 0.45 if environ["PATH_INFO"] == "/late" else 0).join()
+    start_response("200 OK", [])
+    return [b"ok"]
+
+handler = wrap(app, deadline=0.3, interface="wsgi", request_id=False)
+event = json.loads(sys.argv[1])
+jobs = [
+    gevent.spawn(handler, event | {"rawPath": path}, {"time_limit_in_ms": 600})
+    for path in ("/early", "/late", "/early")
+]
+print([job.get()["statusCode"] for job in jobs])
+"""
+
+
+def test_greenlet_is_told_of_under_gevent(get: Get) -> None:
+    done = run_script(GREENLETS, json.dumps(get()))
+    assert done.stderr == ""
+    assert done.stdout == "-: [('path', '/late')]\nTrue False\n[200, 200, 200]\n"
 
 
 # Answers lines of its standard input, each by one invocation of 0.6 s at most, and says what was

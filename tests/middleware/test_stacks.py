@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import re
 import subprocess
@@ -143,6 +144,33 @@ def test_thread_that_asks_is_told_too() -> None:
     """The guard's name leaves it out; nobody else asks."""
     told = part(describe_stacks(), "Thread MainThread:")
     assert functions_in(told)[-1] == "test_thread_that_asks_is_told_too"
+
+
+def test_thread_that_threading_does_not_know_is_told(gate: Gate) -> None:
+    ident = _thread.start_new_thread(outer, (gate,))
+    assert gate.reached.wait(TIMEOUT_S)
+    assert functions_in(part(describe_stacks(), f"Thread {ident}:")) == ["outer", "inner", *HOLD]
+
+
+def test_thread_that_cannot_be_told_of_leaves_half_a_picture(gate: Gate) -> None:
+    class Nameless(threading.Thread):
+        @property
+        def name(self) -> str:
+            if gate.reached.is_set():
+                raise RuntimeError("no name")
+            return "nameless"
+
+        @name.setter
+        def name(self, value: str) -> None:
+            pass
+
+    thread = Nameless(target=gate.hold)
+    thread.start()
+    assert gate.reached.wait(TIMEOUT_S)
+    told = describe_stacks()
+    gate.opened.set()
+    thread.join(TIMEOUT_S)
+    assert told.split("\n")[-1] == "the rest cannot be told: RuntimeError"
 
 
 def test_guard_itself_is_left_out(gate: Gate, describe_thread: Callable[..., str]) -> None:
@@ -359,6 +387,33 @@ def test_task_of_a_loop_that_the_application_runs_is_told() -> None:
     told = asyncio.run(main())
     assert "Task Task-" in told
     assert ", in main" in told
+
+
+class Evasive:
+    """What is awaited need not be a coroutine, nor answer to every name."""
+
+    def __await__(self) -> Evasive:
+        return self
+
+    def __iter__(self) -> Evasive:
+        return self
+
+    def __next__(self) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        # The interpreter itself asks for throw() and close().
+        raise AttributeError(name) if name in ("throw", "close") else RuntimeError(name)
+
+
+async def evades() -> None:
+    await Evasive()
+
+
+def test_what_is_awaited_is_asked_for_nothing_that_it_may_not_have() -> None:
+    told = describe_task(evades, middle)
+    assert functions_in(part(told, "Task evades:")) == ["evades"]
+    assert functions_in(part(told, "Task middle:")) == ["middle", "innermost", "wait"]
 
 
 def test_without_a_loop_no_task_is_told() -> None:
