@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import traceback
-from math import isfinite
 from time import monotonic, perf_counter_ns
 from weakref import WeakSet
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Alarm", "Deadline", "Guard", "InvocationAlarm", "InvocationGuard"]
 
 _NEVER = float("inf")
+# A year, which no platform gives.
+_LONGEST_S = 365 * 86_400
 # Waking the thread costs more than all the rest, so a little late is early enough.
 _SOON_ENOUGH_S = 0.005
 
@@ -49,9 +50,11 @@ class Deadline:
             if (
                 isinstance(value, bool)
                 or not isinstance(value, (int, float))
-                or not (isfinite(value) and value > 0)
+                or not 0 < value <= _LONGEST_S
             ):
-                raise OptionError(f"deadline: {name} must be seconds above 0, got {value!r}")
+                raise OptionError(
+                    f"deadline: {name} must be seconds above 0, a year at most; got {value!r}"
+                )
         if limit_s is not None and limit_s <= before_s:
             raise OptionError(
                 f"deadline: limit_s ({limit_s:g}) must be more than before_s ({before_s:g})"
@@ -66,6 +69,8 @@ class Alarm:
     Attributes:
         at: when to sound, by ``time.monotonic``.
     """
+
+    __slots__ = ("at",)
 
     at: float
 
@@ -232,6 +237,9 @@ class InvocationAlarm(Alarm):
         engine: runs the application.
         expiry: cancels the application, or None.
     """
+
+    # One an invocation: without a dict it costs half.
+    __slots__ = ("before_s", "timing", "engine", "expiry")
 
     before_s: float
     timing: Timing

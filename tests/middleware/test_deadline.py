@@ -121,11 +121,27 @@ def get(event: Event) -> Get:
 
 
 @pytest.mark.parametrize(
-    "value", [0, 0.0, -1, float("nan"), float("inf"), True, "1", b"1", 1j, [1]], ids=repr
+    "value",
+    [
+        0,
+        0.0,
+        -1,
+        float("nan"),
+        float("inf"),
+        pytest.param(10**400, id="beyond float"),
+        True,
+        "1",
+        b"1",
+        1j,
+        [1],
+    ],
+    ids=repr,
 )
 @pytest.mark.parametrize("option", ["before_s", "limit_s"])
 def test_seconds_are_numbers_above_0(option: str, value: Any) -> None:
-    with pytest.raises(OptionError, match=f"{option} must be seconds above 0, got "):
+    with pytest.raises(
+        OptionError, match=f"{option} must be seconds above 0, a year at most; got "
+    ):
         Deadline(**{"before_s": 0.5, option: value})
 
 
