@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     Interface = Literal["wsgi", "asgi", "asgi2"]
 
-__all__ = ["detect_interface", "is_coroutine_function"]
+__all__ = ["detect_interface"]
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 _VARIADIC = 0x04  # inspect.CO_VARARGS
@@ -39,7 +39,7 @@ def detect_interface(app: object) -> Interface:
     return interface
 
 
-def is_coroutine_function(app: Any) -> bool:
+def _is_coroutine_function(app: Any) -> bool:
     """Tell whether a plain function or an instance's ``__call__`` is ``async def``."""
     function = app if hasattr(app, "__code__") else type(app).__call__
     code = getattr(function, "__code__", None)
@@ -76,7 +76,7 @@ def _positions_by_signature(app: Any) -> int:
     parameters = signature.parameters.values()
     if any(each.kind is each.VAR_POSITIONAL for each in parameters):
         # Whatever it takes, only ASGI 3 is called once and awaited.
-        return 3 if is_coroutine_function(app) or inspect.iscoroutinefunction(app) else 0
+        return 3 if _is_coroutine_function(app) or inspect.iscoroutinefunction(app) else 0
     return sum(
         each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         and each.default is each.empty

@@ -48,7 +48,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["function_name", "invocation_id", "limit_ms", "remaining_ms"]
+__all__ = [
+    "LOGGED_IDS",
+    "LOGGED_IF_KNOWN",
+    "function_name",
+    "invocation_id",
+    "limit_ms",
+    "remaining_ms",
+]
+
+# What AWS's runtime adds to each log record: what ``invocation_id`` tells already, and the tenant,
+# of which most functions have none.
+# Source: https://github.com/aws/aws-lambda-python-runtime-interface-client, bootstrap.py
+LOGGED_IDS = ("aws_request_id",)
+LOGGED_IF_KNOWN = ("tenant_id",)
 
 # Asked in this order; a method is called. DigitalOcean has a request_id, too, which is not what
 # its logs show.

@@ -8,6 +8,7 @@ import math
 import re
 import time
 
+from ..gateways.contexts import LOGGED_IDS, LOGGED_IF_KNOWN
 from .escape import escape
 from .invocation import context
 
@@ -20,11 +21,11 @@ __all__ = ["JsonFormatter", "TextFormatter"]
 _INDENT = "    "
 _TEXT = "%(asctime)s %(levelname)s %(log_prefix)s %(name)s: %(message)s"
 
-# What a record has without ``extra``: from logging itself, from our filter, and from that of AWS's
-# runtime, which adds what ``invocation_id`` is already.
+# What a record has without ``extra``: from logging itself, from our filter, and from platforms'.
 _STANDARD = {
     *logging.makeLogRecord({}).__dict__,
-    *("message", "asctime", "log_prefix", "aws_request_id"),
+    *("message", "asctime", "log_prefix"),
+    *LOGGED_IDS,
 }
 # Valid in JSON strings and yet line breaks for many who read the log, or no valid UTF-8.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -90,10 +91,11 @@ class JsonFormatter(logging.Formatter):
             fields["exception"] = exception
         if record.stack_info:
             fields["stack"] = record.stack_info
-        extra = {str(name): each for name, each in record.__dict__.items() if name not in _STANDARD}
-        # That filter also adds the tenant, of which most functions have none.
-        if extra.get("tenant_id", "") is None:
-            del extra["tenant_id"]
+        extra = {
+            str(name): each
+            for name, each in record.__dict__.items()
+            if name not in _STANDARD and not (each is None and name in LOGGED_IF_KNOWN)
+        }
         for more in (context(), extra):
             for name, value in more.items():
                 while name in fields:
