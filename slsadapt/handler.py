@@ -227,7 +227,7 @@ class Handler:
         self._strip_stage = strip_stage
         moves = strip_stage or base_path
         self._prepare: Any = self._prepare_moved if moves else engine.prepare
-        self._finishes = observer is not None or bool(exclude_headers)
+        self._finishes = bool(exclude_headers or (observer and observer.heads))
         self._run: Any = engine.run
         self._text_mime_types = text_mime_types
         self._exclude_headers = exclude_headers

@@ -115,6 +115,7 @@ class AsgiEngine:
                 "client": client,
                 "server": server,
             },
+            path,
             body,
             request_id,
         )
@@ -220,6 +221,9 @@ class Exchange:
 
     __slots__ = (
         "environ",
+        "method",
+        "path",
+        "body_bytes",
         "body",
         "request_id",
         "context",
@@ -234,9 +238,13 @@ class Exchange:
     # As of the WSGI engine; the scope tells it.
     request = None
 
-    def __init__(self, scope: Scope, body: bytes, request_id: str) -> None:
+    def __init__(self, scope: Scope, path: str, body: bytes, request_id: str) -> None:
         # Dialects write their annotations into either engine's, so both call it the same.
         self.environ = scope
+        # Of the request, since the application may change its scope as it likes.
+        self.method: str = scope["method"]
+        self.path = path
+        self.body_bytes = len(body)
         self.body: bytes | None = body
         self.request_id = request_id
         # The application's own, once it is done.
@@ -253,17 +261,6 @@ class Exchange:
         octets = name.encode("latin-1", "replace")
         values = [value for each, value in self.environ["headers"] if each == octets]
         return b", ".join(values).decode("latin-1") if values else None
-
-    def sent(self) -> tuple[str, str, int]:
-        """Give method, path below the mount and size of the body, before the application runs."""
-        scope = self.environ
-        path: str = scope["path"]
-        return scope["method"], path.removeprefix(scope["root_path"]), len(self.body or b"")
-
-    @staticmethod
-    def path_of(path: str) -> str:
-        """Give the path, which is text already."""
-        return path
 
     def expirable(self, grace_s: float) -> Expiry:
         """Give what cancels the application from another thread, and waits so long for it."""
@@ -335,7 +332,7 @@ class Exchange:
         if not self.complete:
             started = "did not finish its" if self.status else "sent no"
             raise ApplicationError(f"the application returned but {started} response")
-        if self.environ["method"] == "HEAD" or self.status in (204, 304):
+        if self.method == "HEAD" or self.status in (204, 304):
             return Response(self.status, self.headers)
         chunks = self.chunks
         return Response(

@@ -165,6 +165,9 @@ class WsgiEngine:
             environ["REMOTE_USER"] = _native(user)
         exchange = Exchange()
         exchange.environ = environ
+        exchange.method = method
+        exchange.path = path
+        exchange.body_bytes = len(body)
         exchange.request_id = request_id
         return exchange
 
@@ -195,12 +198,28 @@ class WsgiEngine:
 class Exchange:
     """One environ, and what the application answers through ``start_response``."""
 
-    __slots__ = ("environ", "request_id", "request", "status", "headers", "chunks")
+    __slots__ = (
+        "environ",
+        "method",
+        "path",
+        "body_bytes",
+        "request_id",
+        "request",
+        "status",
+        "headers",
+        "chunks",
+    )
 
     # The context of the application, where it is not the caller's own.
     context: Context | None = None
+    # No thread can end a call in another.
+    expirable = expiry = None
 
     environ: Environ
+    # Of the request, since the application may change its environ as it likes.
+    method: str
+    path: str
+    body_bytes: int
     request_id: str
     # The framework's, for those who ask about the route.
     request: object
@@ -212,19 +231,6 @@ class Exchange:
         """Give a request header by its lower-case name, repeats joined."""
         value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
         return value
-
-    def sent(self) -> tuple[str, str, str]:
-        """Give method, path and length as the environ has them, before the application runs."""
-        environ = self.environ
-        return environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("CONTENT_LENGTH", "0")
-
-    @staticmethod
-    def path_of(path: str) -> str:
-        """Write ``PATH_INFO`` as text."""
-        return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
-
-    def expirable(self, grace_s: float) -> None:
-        """Give nothing: no thread can end a call in another."""
 
     def start_response(
         self,
@@ -262,10 +268,7 @@ class Exchange:
         self.status = self.request = None
         chunks: list[bytes] = []
         self.chunks = chunks
-        environ = self.environ
-        # Asked beforehand: the application may change its environ as it likes.
-        wants_body = environ["REQUEST_METHOD"] != "HEAD"
-        body = app(environ, self.start_response)
+        body = app(self.environ, self.start_response)
         try:
             if type(body) is FileWrapper:
                 self.write(body.file.read())
@@ -297,7 +300,7 @@ class Exchange:
             raise ApplicationError(
                 "start_response takes headers as a list of (name, value) pairs of str"
             ) from None
-        if wants_body and status != 204 and status != 304:
+        if status != 204 and status != 304 and self.method != "HEAD":
             return Response(status, headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))
         return Response(status, headers)
 

@@ -16,9 +16,10 @@ from .stacks import GUARD_NAME, describe_stacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..engines.asgi import AsgiEngine
     from ..engines.asgi import Exchange as AsgiExchange
-    from ..engines.loop import Expiry
     from ..engines.wsgi import Exchange as WsgiExchange
     from ..engines.wsgi import WsgiEngine
     from ..timing import Timing
@@ -70,8 +71,6 @@ class Alarm:
         at: when to sound, by ``time.monotonic``.
     """
 
-    __slots__ = ("at",)
-
     at: float
 
     def postponed_to(self) -> float | None:
@@ -98,17 +97,26 @@ class Guard:
 
     def arm(self, alarm: Alarm) -> None:
         """Watch an invocation from now on."""
-        self._armed.add(alarm)
+        self._armed[alarm] = alarm.at
         if alarm.at < self._looks_at - _SOON_ENOUGH_S:
             self._look_at(alarm.at)
 
-    def disarm(self, alarm: Alarm) -> None:
+    def disarm(self, armed: object) -> None:
         """Watch an invocation no longer."""
-        self._armed.discard(alarm)
+        self._armed.pop(armed, None)
+
+    def alarm_of(self, armed: Any) -> Alarm:
+        """Give the alarm of what is armed and due: the same, as ``arm`` took it."""
+        alarm: Alarm = armed
+        return alarm
 
     def begin_anew(self) -> None:
         """Forget what is armed, and the thread, which a forked process has not."""
-        self._armed: set[Alarm] = set()
+        # What is armed, and when it is due.
+        self._armed: dict[Any, float] = {}
+        # When it is due instead; only the thread looks here, so that it never brings back what
+        # is disarmed meanwhile.
+        self._postponed: dict[Any, float] = {}
         self._changing = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -141,24 +149,30 @@ class Guard:
                 continue
             # Whoever arms from here on sees that nobody would look.
             self._looks_at = _NEVER
-            for alarm in self._armed.copy():
-                if alarm.at <= monotonic():
-                    self._sound(alarm)
-            next_at = min([alarm.at for alarm in self._armed.copy()], default=_NEVER)
+            for armed, at in self._due_times():
+                if at <= monotonic():
+                    self._sound(armed)
+            next_at = min([at for _, at in self._due_times()], default=_NEVER)
             with self._changing:
                 self._looks_at = min(self._looks_at, next_at)
 
-    def _sound(self, alarm: Alarm) -> None:
+    def _due_times(self) -> list[tuple[Any, float]]:
+        """Pair what is armed with when it is due, postponements included."""
+        armed = self._armed.copy()
+        self._postponed = {each: at for each, at in self._postponed.items() if each in armed}
+        return [*(armed | self._postponed).items()]
+
+    def _sound(self, armed: Any) -> None:
         """Sound an alarm, unless it has more time or was disarmed this moment."""
         try:
+            alarm = self.alarm_of(armed)
             later = alarm.postponed_to()
             if later is not None:
-                alarm.at = later
-            elif alarm in self._armed:
-                self._armed.discard(alarm)
+                self._postponed[armed] = later
+            elif self._armed.pop(armed, None) is not None:
                 alarm.sound()
         except (Exception, SystemExit):
-            self._armed.discard(alarm)
+            self.disarm(armed)
             try:
                 logging.getLogger("slsadapt").exception("the deadline guard failed")
             except (Exception, SystemExit):
@@ -192,10 +206,8 @@ class InvocationGuard(Guard):
         self._engine = engine
         self._knows_limit = True
 
-    def watch(
-        self, timing: Timing, exchange: WsgiExchange | AsgiExchange | None = None
-    ) -> InvocationAlarm | None:
-        """Arm the alarm of an invocation; None where nobody tells how long it may take."""
+    def watch(self, timing: Timing, exchange: WsgiExchange | AsgiExchange | None = None) -> None:
+        """Arm the alarm of an invocation, where somebody tells how long it may take."""
         context = timing.platform_context
         left_ms = remaining_ms(context)
         if left_ms is None:
@@ -203,21 +215,26 @@ class InvocationGuard(Guard):
             if whole_ms is None:
                 if self._deadline.limit_s is None:
                     self._warn_once()
-                    return None
+                    return
                 whole_ms = self._deadline.limit_s * 1000
             # The application's start-up may have taken its part already.
             left_ms = max(0.0, whole_ms - timing.total_ms)
-        alarm = InvocationAlarm()
-        # A function that may take less than twice the margin has half of its time.
-        alarm.before_s = before_s = self._deadline.before_s
+        before_s = self._deadline.before_s
         if left_ms < before_s * 2000:
-            alarm.before_s = before_s = left_ms / 2000
-        alarm.at = monotonic() + left_ms / 1000 - before_s
-        alarm.timing = timing
-        alarm.engine = self._engine
-        alarm.expiry = None if exchange is None else exchange.expirable(before_s / 2)
-        self.arm(alarm)
-        return alarm
+            # A function that may take less than twice the margin has half of its time.
+            timing.margin_s = before_s = left_ms / 2000
+        if exchange is not None and exchange.expirable is not None:
+            exchange.expirable(before_s / 2)
+        # As arm() does: a call costs as much as the rest.
+        self._armed[timing] = at = monotonic() + left_ms / 1000 - before_s
+        if at < self._looks_at - _SOON_ENOUGH_S:
+            self._look_at(at)
+
+    def alarm_of(self, armed: Timing) -> Alarm:
+        """Make the alarm of an invocation; nearly all of them end before they need one."""
+        margin_s = armed.margin_s
+        before_s = self._deadline.before_s if margin_s is None else margin_s
+        return InvocationAlarm(armed, before_s, self._engine)
 
     def _warn_once(self) -> None:
         if self._knows_limit:
@@ -231,20 +248,17 @@ class InvocationGuard(Guard):
 class InvocationAlarm(Alarm):
     """Logs where everything is when an invocation's time runs out, and ends it if that can be done.
 
-    Attributes:
-        before_s: how much time before the platform's limit it sounds.
+    Args:
         timing: the invocation's.
+        before_s: how much time before the platform's limit it sounds.
         engine: runs the application.
-        expiry: cancels the application, or None.
     """
 
-    # One an invocation: without a dict it costs half.
-    __slots__ = ("before_s", "timing", "engine", "expiry")
-
-    before_s: float
-    timing: Timing
-    engine: WsgiEngine | AsgiEngine
-    expiry: Expiry | None
+    def __init__(self, timing: Timing, before_s: float, engine: WsgiEngine | AsgiEngine) -> None:
+        self.timing = timing
+        self.before_s = before_s
+        self.engine = engine
+        self.expiry = None if timing.exchange is None else timing.exchange.expiry
 
     def postponed_to(self) -> float | None:
         """Ask the platform once more, whose clock may have stood still while ours went on."""

@@ -55,7 +55,7 @@ class Observer:
                     f"timing takes functions of one Timing, got {type(hook).__name__}"
                 )
         # Asked before the result is written, for headers to add.
-        self._heads: list[Any] = [each for each in self._hooks if hasattr(each, "response_headers")]
+        self.heads: list[Any] = [each for each in self._hooks if hasattr(each, "response_headers")]
         self._failed: set[int] = set()
         self._guard: InvocationGuard | None = None
         self._switch: ProfileSwitch | None = None
@@ -98,13 +98,13 @@ class Observer:
         timing.decoded_ns = perf_counter_ns()
         timing.source = dialect
         timing.exchange = exchange
-        timing.sent = exchange.sent()
         run: Callable[[Exchange], Response] = self._engine.run
         if self._switch is not None and self._switch.wants(
             exchange.environ, timing.method, timing.path
         ):
             run = self._profiled
-        alarm = None if self._guard is None else self._guard.watch(timing, exchange)
+        if (guard := self._guard) is not None:
+            guard.watch(timing, exchange)
         try:
             if self._is_started:
                 timing.called_ns = timing.decoded_ns
@@ -113,28 +113,30 @@ class Observer:
                 timing.called_ns = perf_counter_ns()
             if self._initialize_ms is not None:
                 timing.initialize_ms, self._initialize_ms = self._initialize_ms, None
-            return run(exchange)
+            timing.response = response = run(exchange)
+            return response
         finally:
             timing.answered_ns = perf_counter_ns()
-            if self._guard is not None and alarm is not None:
-                self._guard.disarm(alarm)
+            if guard is not None:
+                guard.disarm(timing)
 
     def route(self, timing: Timing, kind: str, function: Callable[[], T]) -> T:
         """Call what serves an event that is no request, under guard."""
         timing.called_ns = timing.decoded_ns = perf_counter_ns()
         timing.source = kind
-        alarm = None if self._guard is None else self._guard.watch(timing)
+        if (guard := self._guard) is not None:
+            guard.watch(timing)
         try:
             return function()
         finally:
             timing.answered_ns = perf_counter_ns()
-            if self._guard is not None and alarm is not None:
-                self._guard.disarm(alarm)
+            if guard is not None:
+                guard.disarm(timing)
 
     def answer(self, timing: Timing, response: Response) -> None:
         """Note a response, and add the headers that hooks have for it."""
         timing.response = response
-        for hook in self._heads:
+        for hook in self.heads:
             try:
                 response.headers = [*response.headers, *hook.response_headers(timing)]
             except Exception as error:
@@ -156,7 +158,7 @@ class Observer:
                 self._log_once(hook, error)
         # Both contexts hold what holds them, which only the garbage collector would free.
         timing.own = None
-        if context is not None and exchange is not None:
+        if exchange is not None and context is not None:
             exchange.context = None
 
     def _profiled(self, exchange: Exchange) -> Response:

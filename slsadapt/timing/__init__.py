@@ -15,6 +15,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from ..logs.invocation import CURRENT, Invocation
+from ..percent import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ class Timing(Invocation):
     # The dialect, or the kind of an event that is no request.
     source: Dialect | str = ""
     exchange: WsgiExchange | AsgiExchange | None = None
-    # Method, path and length as the engine has them before the application may change them.
-    sent: tuple[str, str, str | int] = ("", "", 0)
     response: Response | None = None
+    # What the deadline guard leaves before the limit, where that is less than it was told.
+    margin_s: float | None = None
     # The context in which it runs, while it runs.
     own: Context | None = None
 
@@ -141,17 +142,19 @@ class Timing(Invocation):
     @property
     def method(self) -> str:
         """Give the request's method, ``""`` where none was read."""
-        return self.sent[0]
+        return self.exchange.method if self.exchange else ""
 
     @property
     def path(self) -> str:
         """Give the request's path below its mount, percent-decoded, ``""`` where none was read."""
-        return self.exchange.path_of(self.sent[1]) if self.exchange else ""
+        if self.exchange is None:
+            return ""
+        return decode(self.exchange.path).decode("utf-8", "replace")
 
     @property
     def request_bytes(self) -> int:
         """Give the size of the request's body."""
-        return int(self.sent[2])
+        return self.exchange.body_bytes if self.exchange else 0
 
     @property
     def status(self) -> int | None:
