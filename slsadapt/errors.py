@@ -11,6 +11,7 @@ __all__ = [
     "DeadlineError",
     "InterfaceError",
     "LifespanError",
+    "NotCarriedError",
     "OptionError",
     "ResultTooLargeError",
     "SlsadaptError",
@@ -54,6 +55,10 @@ class DeadlineError(SlsadaptError, TimeoutError):
     """An application that was cancelled shortly before the platform's time limit."""
 
     status_hint = 504
+
+
+class NotCarriedError(SlsadaptError, ValueError):
+    """A request that a gateway does not carry as it is; the message says what of it."""
 
 
 class ResultTooLargeError(SlsadaptError, ValueError):

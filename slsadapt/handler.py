@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .gateways import JSON, Dialect
     from .middleware.deadline import Deadline
     from .middleware.observer import Observer
+    from .testing.recorder import RecordedFunction, Recorder
+    from .testing.sinks import Sink
     from .timing import Timing
 
     Engine = WsgiEngine | AsgiEngine
@@ -73,6 +75,7 @@ def wrap(
     timing: Hook | Iterable[Hook] = (),
     deadline: float | Deadline | None = None,
     profile: str | None = None,
+    record: Sink | Recorder | None = None,
     on_error: Literal["respond", "raise"] = "respond",
     result_limit_bytes: int | None = None,
     debug: bool = False,
@@ -110,6 +113,8 @@ def wrap(
             ``Deadline(...)`` where the platform does not tell its limit. None is never.
         profile: ``"pyinstrument"`` profiles a request that a token signed with
             ``SLSADAPT_PROFILE_KEY`` asks for, and answers with the report.
+        record: where to keep each invocation as a cassette, for ``slsadapt replay``: a folder, a
+            file ``"….jsonl"``, ``"logging"``, or a ``slsadapt.testing.Recorder``.
         on_error: what an exception of the application becomes: a logged 500, or an exception
             of the invocation.
         result_limit_bytes: size of result to refuse, where the platform's own has changed.
@@ -179,7 +184,7 @@ def wrap(
         from .middleware.observer import Observer
 
         observer = Observer(engine, hooks, deadline, profile)
-    return Handler(
+    handler = Handler(
         engine,
         None if gateway == "auto" else gateways.load(gateway),
         ids=ids,
@@ -194,6 +199,13 @@ def wrap(
         result_limit_bytes=result_limit_bytes,
         debug=debug,
     )
+    if record is not None:
+        from .testing.recorder import RecordedFunction, Recorder
+
+        recorder = record if isinstance(record, Recorder) else Recorder(record)
+        named = None if gateway == "auto" else gateway
+        handler.recorded = RecordedFunction(handler.answer, recorder, named)
+    return handler
 
 
 class Handler:
@@ -237,6 +249,8 @@ class Handler:
         if result_limit_bytes is not None:
             self._small_bytes = result_limit_bytes // _WORST_GROWTH
         self._debug = debug
+        # What records the invocations, if they are.
+        self.recorded: RecordedFunction | None = None
 
     @property
     def dialect(self) -> Dialect | None:
@@ -261,7 +275,14 @@ class Handler:
             UnknownEventError: no dialect claims the event.
             Exception: with ``on_error="raise"``, what the application raised.
         """
+        if self.recorded is not None:
+            return self.recorded(event, context)
         # A context of its own keeps what one invocation sets from the next.
+        own = copy_context()
+        return own.run(self._invoke, own, event, context)
+
+    def answer(self, event: Any, context: Any = None) -> Any:
+        """Serve one event, and record nothing of it."""
         own = copy_context()
         return own.run(self._invoke, own, event, context)
 
@@ -404,7 +425,11 @@ class Handler:
 
     def pre_stop(self, context: Any = None) -> None:
         """Run the application's shutdown; the platform is about to stop the instance."""
-        self._engine.close()
+        try:
+            self._engine.close()
+        finally:
+            if self.recorded is not None:
+                self.recorded.recorder.close()
 
     def _refuse_too_large(self, dialect: Dialect, response: Response, result: Any) -> None:
         """Raise ResultTooLargeError for what the platform would refuse without a reason."""

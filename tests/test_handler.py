@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from slsadapt import BadEventError, OptionError, UnknownEventError, wrap
+from slsadapt.testing import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -374,3 +375,46 @@ def test_async_call_leaves_the_loop_free(event: Event, asgi: bool) -> None:
 
     assert asyncio.run(main()) == ["ok"] * 5
     handler.pre_stop()
+
+
+# Recording
+
+
+def test_invocations_are_recorded(event: Event, tmp_path: Path) -> None:
+    handler = wrap(answering(b"hello"), record=tmp_path / "cassettes")
+    sent = event(HTTP)
+    result = handler(sent, None)
+    handler.pre_stop()
+    (file,) = (tmp_path / "cassettes").iterdir()
+    cassette = json.loads(file.read_text())
+    assert cassette["dialect"] == "aws_http"
+    assert cassette["event"]["rawPath"] == sent["rawPath"]
+    assert cassette["result"]["statusCode"] == result["statusCode"] == 200
+    assert cassette["timing"]["cold"] is True
+
+
+def test_recorder_of_ones_own_is_taken(event: Event) -> None:
+    kept: list[dict[str, Any]] = []
+    handler = wrap(
+        answering(b"hello"), gateway="aws_http", record=Recorder(kept.append, bodies=True)
+    )
+    handler(event(HTTP), None)
+    handler.pre_stop()
+    assert [each["result"]["statusCode"] for each in kept] == [200]
+
+
+def test_exception_that_fails_the_invocation_is_recorded(event: Event) -> None:
+    kept: list[dict[str, Any]] = []
+    handler = wrap(failing, on_error="raise", record=kept.append)
+    with pytest.raises(RuntimeError, match="the database is gone"):
+        handler(event(HTTP), None)
+    handler.pre_stop()
+    assert kept[0]["error"] == {
+        "type": "builtins.RuntimeError",
+        "message": "the database is gone",
+    }
+
+
+def test_wrong_sink_is_an_error() -> None:
+    with pytest.raises(OptionError, match="sink"):
+        wrap(answering(b"hello"), record=7)  # type: ignore[arg-type]

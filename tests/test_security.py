@@ -9,7 +9,8 @@ import pytest
 
 from slsadapt import Request, Response, SlsadaptError, gateways, wrap
 from slsadapt.percent import decode
-from tests.gateways.corpus import GATEWAYS, through_json
+from slsadapt.testing.strategies import GATEWAYS
+from tests.gateways.corpus import through_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -58,6 +58,7 @@ __all__ = [
     "RESULT_LIMIT_BYTES",
     "TITLE",
     "annotate",
+    "call",
     "call_back",
     "context_of",
     "decode_event",
@@ -73,7 +74,7 @@ TITLE = "Alibaba Function Compute 2.0, HTTP trigger"
 KEYS = "REQUEST_METHOD and fc.context or fc.request_uri"
 REQUEST_LIMIT_BYTES = 32 * 1024 * 1024
 RESULT_LIMIT_BYTES: int | None = None
-LOSES = ("header_repeats", "port", "client_port", "stage", "user")
+LOSES = ("header_repeats", "port", "client_port", "stage", "base_path", "user")
 
 _FIELDS = (
     ("REQUEST_METHOD", TEXT),
@@ -238,6 +239,17 @@ def call_back(result: JSON, start_response: Callable[..., Any]) -> list[bytes]:
         reason = "Unknown"
     start_response(f"{result['status']} {reason}", result["headers"])
     return [result["body"]]
+
+
+def call(function: Callable[..., Any], event: JSON, context: Any) -> JSON:
+    """Call a function as the platform's server does, and collect what it answers."""
+    started: JSON = {}
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        started.update(status=int(status[:3]), headers=headers)
+
+    chunks = function({**event, "fc.context": context}, start_response)
+    return {"body": b"".join(chunks), **started}
 
 
 def result_bytes(result: JSON) -> int:

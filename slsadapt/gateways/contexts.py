@@ -15,14 +15,14 @@ DigitalOcean [6]_     activation_id         function_name               counted 
 OpenWhisk [7]_        __OW_ACTIVATION_ID    __OW_ACTION_NAME            __OW_DEADLINE, ms of Unix
 Volcengine [8]_       request_id
 Azure [9]_            invocation_id         function_name
+Baidu [13]_           bce_request_id        function_name               counted down
 Scaleway [10]_        (a dict)              functionName
 Google [11]_          (no context)          K_SERVICE
 ====================  ====================  ==========================  =========================
 
 OpenWhisk's and Google's stand in the environment, as the function's name also does on AWS, Tencent
 and Alibaba. A launcher of OpenWhisk's that passes a context, as Nimbella's does [12]_, passes
-DigitalOcean's. Baidu's has the ID and the limit [13]_, under names that its page does not give;
-none is read.
+DigitalOcean's.
 
 .. [1] https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 .. [2] https://cloud.tencent.com/document/product/583/9210
@@ -35,8 +35,8 @@ none is read.
 .. [9] https://github.com/Azure/azure-functions-python-library, Context
 .. [10] https://github.com/scaleway/serverless-functions-python
 .. [11] https://cloud.google.com/run/docs/container-contract#env-vars
-.. [12] https://github.com/nimbella/openwhisk-runtime-python, prelauncher.py
-.. [13] https://cloud.baidu.com/doc/CFC/s/0k0rw0397
+.. [12] https://github.com/nimbella/openwhisk-runtime-python, branch dev, prelauncher.py
+.. [13] https://pypi.org/project/bce-sam-cli/, its template for Python functions
 """
 
 from __future__ import annotations
@@ -65,7 +65,14 @@ LOGGED_IF_KNOWN = ("tenant_id",)
 
 # Asked in this order; a method is called. DigitalOcean has a request_id, too, which is not what
 # its logs show.
-_IDS = ("aws_request_id", "activation_id", "request_id", "invocation_id", "getRequestID")
+_IDS = (
+    "aws_request_id",
+    "activation_id",
+    "request_id",
+    "invocation_id",
+    "getRequestID",
+    "bce_request_id",
+)
 _NAMES = ("function_name", "functionName", "getFunctionName")
 _COUNTDOWNS = ("get_remaining_time_in_millis", "getRemainingTimeInMilliSeconds")
 _NAME_VARIABLES = (

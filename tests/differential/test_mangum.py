@@ -15,8 +15,9 @@ from mangum import Mangum
 
 from slsadapt import wrap
 from slsadapt.handler import Handler
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import AWS, FLAGGED_TEXT, LIVE, cases, grouped
+from tests.gateways.corpus import AWS, FLAGGED_TEXT, LIVE, cases
 
 EVENTS = [case for dialect in AWS for case in cases(dialect)]
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from slsadapt import ApplicationError, BadEventError, Response, SocketMessage, wrap
 from slsadapt.gateways import aws_websocket
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import cases, changed, grouped
+from tests.gateways.corpus import cases, changed
 
 if TYPE_CHECKING:
     from slsadapt.message import SocketKind

@@ -486,6 +486,7 @@ def test_nothing_else_is_called() -> None:
     assert set(called) == {
         "aws_request_id",
         "activation_id",
+        "bce_request_id",
         "request_id",
         "invocation_id",
         "getRequestID",

@@ -12,8 +12,9 @@ import pytest
 
 from slsadapt import BadEventError, Request, Response, wrap
 from slsadapt.gateways import huawei_apig
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import cases, changed, grouped, values
+from tests.gateways.corpus import cases, changed, values
 
 LIVE = "huawei_apig/get_path_prefix_real"
 POST = "huawei_apig/post_json_text"

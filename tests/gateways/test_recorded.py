@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slsadapt import BadEventError, Request, Response, UnknownEventError, gateways
+from slsadapt.testing.losses import grouped
 from tests.conftest import EVENTS, load_case
-from tests.gateways.corpus import AWS, FLAGGED_TEXT, cases, claims, grouped, recorded, values
+from tests.gateways.corpus import AWS, FLAGGED_TEXT, cases, claims, recorded, values
 
 # Folders of requests that are not named for their dialect.
 DIALECTS = {name: name for name in gateways.NAMES} | {

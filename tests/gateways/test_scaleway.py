@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from slsadapt import BadEventError, Request, Response, wrap
 from slsadapt.gateways import scaleway
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import cases, changed, grouped, values
+from tests.gateways.corpus import cases, changed, values
 
 EMULATED = "scaleway/get_query"
 RUNTIME = "scaleway/runtime_post_repeats"

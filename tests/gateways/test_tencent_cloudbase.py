@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from slsadapt import BadEventError, Request, Response, gateways, wrap
 from slsadapt.gateways import tencent_cloudbase
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import cases, changed, claims, grouped, values
+from tests.gateways.corpus import cases, changed, claims, values
 
 LIVE = "tencent_cloudbase/get_repeated_query"
 # The documented event has no lists of headers.

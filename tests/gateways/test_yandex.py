@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from slsadapt import BadEventError, Request, Response, wrap
 from slsadapt.gateways import yandex
+from slsadapt.testing.losses import grouped
 from tests.conftest import load_case
-from tests.gateways.corpus import cases, changed, grouped, values
+from tests.gateways.corpus import cases, changed, values
 
 DIRECT = "yandex/post_json_doc"
 TEMPLATE = "yandex/apigw_v01_greedy_path_real"
