@@ -20,8 +20,10 @@ def main() -> None:
 
     from .. import __version__
     from .dialects import dialects
+    from .events import events
     from .invoke import invoke
     from .profile_token import profile_token
+    from .replay import replay
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
@@ -32,6 +34,12 @@ def main() -> None:
         Answer one event of a gateway, as the cloud would:
           slsadapt invoke shop:app event.json
         \b
+        Make such an event of a request, or look at recorded ones:
+          slsadapt events new aws_http GET / | slsadapt invoke shop:app -
+        \b
+        Send recorded events again, and see what is answered otherwise:
+          slsadapt replay cassettes/ --app shop:app
+        \b
         See which gateways it reads, and what each of them loses:
           slsadapt dialects
         \b
@@ -40,6 +48,8 @@ def main() -> None:
         """  # noqa: D301 - click reads the octet \b
 
     slsadapt.add_command(invoke)
+    slsadapt.add_command(events)
+    slsadapt.add_command(replay)
     slsadapt.add_command(dialects)
     slsadapt.add_command(profile_token)
     slsadapt(prog_name="slsadapt")

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sys
-import traceback
 import zlib
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import suppress
 from http import HTTPStatus
-from importlib import import_module
-from io import TextIOWrapper
-from operator import attrgetter
-from pathlib import Path
 from time import perf_counter
 from typing import cast
 
@@ -23,12 +17,13 @@ import click
 from .. import gateways
 from ..errors import InterfaceError, UnknownEventError
 from ..handler import Handler, wrap
-from ..percent import encode_path
+from .target import at_work, find, is_called_handler
+from .terminal import open_console, request_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, BinaryIO, Literal
+    from collections.abc import Callable, Sequence
+    from typing import Any, BinaryIO
 
     from ..gateways import JSON, Dialect
     from ..message import Response
@@ -49,7 +44,7 @@ _ROW_BYTES = 16
 @click.argument("target")
 @click.argument("event", type=click.File("rb"), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
-@click.option("--context", type=click.File("rb"), metavar="FILE", help="Pass a context, as JSON.")
+@click.option("--context", type=click.File("rb"), metavar="FILE", help="Pass it, as JSON.")
 @click.option(
     "--gateway",
     type=click.Choice([name for name in gateways.NAMES if name not in gateways.OBJECT_NAMES]),
@@ -89,15 +84,15 @@ def invoke(
     if context is not None:
         caller = _read_object(context)
     began = perf_counter()
-    with _application():
+    with at_work():
         handler = _load(target, gateway)
     import_s = perf_counter() - began
     # Only now, so that an application which configures logging itself goes first; the root's
     # level, WARNING by default, is the application's to choose.
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        with _application():
-            returned = handler(message, _Context(caller))
+        with at_work():
+            returned = handler(message, _context(message, gateway, caller))
         total_s = perf_counter() - began
         try:
             result = json.dumps(returned)
@@ -116,7 +111,7 @@ def invoke(
                 # A function may serve events that are no requests, and return what it likes.
                 _print([("returned", "bold"), (timing, "dim")], (), _pretty(result), "json")
     finally:
-        with _application():
+        with at_work():
             getattr(handler, "pre_stop", bool)()
     if response and response.status >= 500:
         sys.exit(1)
@@ -131,12 +126,25 @@ class _Context(dict[str, object]):
         return self[name]
 
 
-def _read_event(file: BinaryIO) -> tuple[JSON, JSON]:
+def _context(event: JSON, gateway: str | None, given: JSON | None) -> object:
+    """Make the context of the event's platform, unless one is given."""
+    if given is not None:
+        return _Context(given)
+    try:
+        name = gateway or gateways.detect(event).__name__.rpartition(".")[2]
+    except UnknownEventError:
+        return _Context()
+    from ..testing import contexts
+
+    return contexts.for_dialect(name)
+
+
+def _read_event(file: BinaryIO) -> tuple[JSON, JSON | None]:
     """Read an event and its context, out of the case that records them if it is one."""
     event = _read_object(file)
     if "source" in event and isinstance(event.get("event"), dict):
-        return event["event"], event.get("context") or {}
-    return event, {}
+        return event["event"], event.get("context")
+    return event, None
 
 
 def _read_object(file: BinaryIO) -> JSON:
@@ -155,40 +163,9 @@ def _read_object(file: BinaryIO) -> JSON:
     raise click.UsageError(f"{name} must hold a JSON object, got {found}")
 
 
-@contextmanager
-def _application() -> Iterator[None]:
-    """Let the application work: stdout is kept for the result, exceptions are reported.
-
-    What the application prints, or a process that it starts, goes to stderr.
-    """
-    stdout = sys.stdout
-    stdout.flush()
-    descriptor = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except click.ClickException:
-        raise
-    except UnknownEventError as error:
-        raise click.UsageError(str(error)) from None
-    except (Exception, SystemExit) as error:
-        # The traceback starts where the application's own frames do.
-        trace = error.__traceback__
-        while trace and trace.tb_frame.f_globals["__name__"].startswith((__name__, "importlib")):
-            trace = trace.tb_next
-        traceback.print_exception(type(error), error, trace)
-        sys.exit(1)
-    finally:
-        stdout.flush()
-        os.dup2(descriptor, 1)
-        os.close(descriptor)
-
-
 def _load(target: str, gateway: str | None) -> EventHandler:
     """Import the target, and wrap it unless it is a handler."""
-    folder, module_name, name = _locate(target)
-    found = _import(folder, module_name, name)
+    found, name = find(target)
     if isinstance(found, Handler):
         if gateway:
             raise click.UsageError(
@@ -196,7 +173,7 @@ def _load(target: str, gateway: str | None) -> EventHandler:
                 "it takes its gateway from wrap(app, gateway=...)"
             )
         return found
-    if name.lower().endswith("handler"):
+    if is_called_handler(name):
         if not callable(found):
             raise click.UsageError(f"{name} must be callable, got {type(found).__name__}")
         return cast("EventHandler", found)
@@ -204,47 +181,6 @@ def _load(target: str, gateway: str | None) -> EventHandler:
         return wrap(found, gateway=gateway or "auto")
     except InterfaceError as error:
         raise click.UsageError(f"{name} is no application: {error}") from None
-
-
-def _locate(target: str) -> tuple[Path, str, str]:
-    """Tell the folder to import from, the module and the name in it."""
-    path, name = Path(target), "main_handler"
-    if path.is_dir():
-        path /= "index.py"
-    elif path.suffix != ".py":
-        place, _, name = target.rpartition(":")
-        if not place or not name:
-            hint = f"; did you mean {':'.join(target.rsplit('.', 1))}?" if "." in target else ""
-            raise click.UsageError(
-                f"TARGET must be a folder, a .py file or module:name, got {target!r}{hint}"
-            )
-        if not place.endswith(".py"):
-            return Path.cwd(), place, name
-        path = Path(place)
-    if not path.is_file():
-        raise click.UsageError(
-            f"there is no file {str(path)!r}; a folder must hold index.py with main_handler, "
-            "anything else is module:name"
-        )
-    return path.parent.resolve(), path.stem, name
-
-
-def _import(folder: Path, module_name: str, name: str) -> Any:
-    """Import a name, the folder first in ``sys.path`` as clouds put the function's."""
-    sys.path.insert(0, str(folder))
-    try:
-        module = import_module(module_name)
-    except ModuleNotFoundError as error:
-        # Whatever else is not found, the application misses it and not the command.
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise click.UsageError(f"there is no module {error.name!r} in {folder}") from None
-    try:
-        return attrgetter(name)(module)
-    except AttributeError:
-        raise click.UsageError(
-            f"{module.__file__} has no {name!r}; name what it has: {module_name}:NAME"
-        ) from None
 
 
 def _dialect(handler: EventHandler, event: JSON, gateway: str | None) -> Dialect | None:
@@ -258,14 +194,10 @@ def _dialect(handler: EventHandler, event: JSON, gateway: str | None) -> Dialect
 
 
 def _request_line(dialect: Dialect, event: JSON) -> str:
-    from werkzeug.urls import uri_to_iri
-
     try:
-        request = dialect.decode_event(event)
+        return request_line(dialect.decode_event(event))
     except Exception:
         return ""  # the response says what is wrong with the event
-    query = f"?{request.query}" if request.query else ""
-    return uri_to_iri(f"{request.method} {encode_path(request.root_path)}{request.path}{query}")
 
 
 def _print_response(response: Response, request_line: str, note: str) -> None:
@@ -317,15 +249,10 @@ def _pretty(text: str) -> str:
 
 def _print(summary: list[tuple[str, str]], headers: Pairs, text: str, syntax: str) -> None:
     """Print styled words, aligned headers and a text; without colours where none are wanted."""
-    from rich.console import Console
     from rich.syntax import Syntax
     from rich.text import Text
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        # Chinese text in a locale that has none must not end in a traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
-    console = Console(color_system=colours, highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(Text("  ").join(Text(*words) for words in summary if words[0]))
     width = max((len(name) for name, _ in headers), default=0)
     for name, value in headers:

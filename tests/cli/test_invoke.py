@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from slsadapt.cli.invoke import invoke
+from slsadapt.testing import samples
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -414,8 +414,25 @@ def test_traceback_of_a_handler_starts_with_its_own_frame(code: str, expected: s
 
 def test_context_says_what_it_lacks() -> None:
     write("plain.py", "def main_handler(event, context):\n    return context.request_id\n")
-    result = run("plain.py", event=get("/"))
+    context = write("context.json", {"name": "given"})
+    result = run("plain.py", "--context", context, event=get("/"))
     assert "the context has no 'request_id'; give one with --context" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("case", "expression"),
+    [
+        pytest.param("aws_http", "context.get_remaining_time_in_millis() > 2000", id="aws"),
+        pytest.param("tencent_apigw", "context['time_limit_in_ms'] == 3000", id="tencent"),
+    ],
+)
+def test_context_is_the_platforms(case: str, expression: str) -> None:
+    write(
+        "plain.py",
+        "def main_handler(event, context):\n"
+        f"    return {{'statusCode': 200 if {expression} else 500, 'body': 'x'}}\n",
+    )
+    assert run("plain.py", event=samples.load(f"{case}/get")["event"]).exit_code == 0
 
 
 def test_result_must_be_json() -> None:
@@ -626,17 +643,10 @@ def test_missing_extra_is_named(missing: str) -> None:
         ),
     ],
 )
-def test_module_is_the_command(
-    arguments: list[str],
-    expected: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["__main__.py", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_module("slsadapt", run_name="__main__")
-    assert caught.value.code == 0
-    assert re.fullmatch(expected, capsys.readouterr().out)
+def test_module_is_the_command(arguments: list[str], expected: str) -> None:
+    command = [sys.executable, "-m", "slsadapt", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.fullmatch(expected, done.stdout)
 
 
 @pytest.mark.parametrize(
