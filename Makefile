@@ -7,7 +7,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 SECONDS ?= 60
 
-.PHONY: help demo test check fix fuzz bench-peers leaks clean
+.PHONY: help demo test check fix fuzz bench-peers leaks conformance clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,9 +52,14 @@ fuzz: $(FUZZ_STAMP)  ## Fuzz the gateways for 60 seconds, or SECONDS=600
 bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi, Mangum and others
 	$(BIN)/python benchmarks/overhead.py --json benchmarks/results/overhead.json
 	$(BIN)/python -m benchmarks.observability --json benchmarks/results/observability.json
+	$(BIN)/python -m benchmarks.replay --json benchmarks/results/replay.json
+	$(BIN)/python -m benchmarks.record --json benchmarks/results/record.json
 
 leaks: $(STAMP)  ## Run a hundred thousand mixed invocations and see that none leaves a trace
 	SLSADAPT_INVOCATIONS=100000 $(BIN)/python -m pytest -q tests/logs/test_no_leak.py
 
+conformance: $(STAMP)  ## Run the suites of Flask and Starlette through the core gateways
+	$(BIN)/python scripts/conformance.py
+
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) .venv-* .conformance .mypy_cache .pytest_cache .ruff_cache .coverage*
