@@ -7,15 +7,11 @@ says how to read the table.
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from io import BytesIO
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -36,7 +32,6 @@ from benchmarks.overhead import (
     load,
     measure,
     progress,
-    tabulate,
 )
 
 GREETING = overhead.GREETING
@@ -314,25 +309,5 @@ def run(quick: bool) -> tuple[dict[str, list[Row]], Json]:
     return report, raw
 
 
-def main() -> int:
-    """Measure, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write raw samples here")
-    parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it runs")
-    options = parser.parse_args()
-    described = overhead.environment() | {"quick": options.quick}
-    report, raw = run(options.quick)
-    print(tabulate(report))
-    if options.json:
-        table = {
-            title: [asdict(row) | {"reached": row.reached} for row in rows]
-            for title, rows in report.items()
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        whole = {"environment": described, "table": table, "samples": raw}
-        options.json.write_text(json.dumps(whole, indent=1) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(overhead.command(__doc__ or "", run))

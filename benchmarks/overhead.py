@@ -824,17 +824,24 @@ def run(quick: bool) -> tuple[dict[str, list[Row]], Json]:
     return report, raw
 
 
-def main() -> int:
-    """Measure, print the table, write the JSON; return 1 on a wrong answer."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def command(
+    doc: str, run: Callable[[bool], tuple[dict[str, list[Row]], Json]], **described: Any
+) -> int:
+    """Be a benchmark's command: measure, print the table, write the JSON.
+
+    Args:
+        doc: says what it does.
+        run: measures, roughly if its argument is true; gives the table by title and raw samples.
+        described: what stands in the JSON besides.
+
+    Returns:
+        the exit code: 1 on a wrong answer.
+    """
+    parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write raw samples here")
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it runs")
-    parser.add_argument("--trace-large", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.trace_large:
-        trace_large()
-        return 0
-    described = environment() | {"quick": options.quick}
+    surroundings = environment() | {"quick": options.quick}
     try:
         report, raw = run(options.quick)
     except WrongAnswerError as error:
@@ -846,11 +853,19 @@ def main() -> int:
             title: [asdict(row) | {"reached": row.reached} for row in rows]
             for title, rows in report.items()
         }
-        events = {"headline": HEADLINE, "extra": EXTRA, "hello": HELLO}
-        whole = {"environment": described, "events": events, "table": table, "samples": raw}
+        whole = {"environment": surroundings, **described, "table": table, "samples": raw}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(whole, indent=1) + "\n")
     return 0
+
+
+def main() -> int:
+    """Measure the adapters, or what a large body takes in a process of its own."""
+    if "--trace-large" in sys.argv:
+        trace_large()
+        return 0
+    events = {"headline": HEADLINE, "extra": EXTRA, "hello": HELLO}
+    return command(__doc__ or "", run, events=events)
 
 
 if __name__ == "__main__":
