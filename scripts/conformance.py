@@ -5,7 +5,7 @@ its suite needs. Every test that passes directly must pass through each gateway,
 what the gateway cannot carry: the reasons are listed. Exits 1 where one fails.
 
     make conformance
-    .venv/bin/python scripts/conformance.py flask --gateway aws_http --gateway azure
+    .venv/bin/python scripts/conformance.py flask --gateway aws_http --gateway aws_alb
 """
 
 from __future__ import annotations
