@@ -8,11 +8,13 @@ from __future__ import annotations
 __all__ = [
     "ApplicationError",
     "BadEventError",
+    "BenchError",
     "DeadlineError",
     "InterfaceError",
     "LifespanError",
     "NotCarriedError",
     "OptionError",
+    "PackageError",
     "ResultTooLargeError",
     "SlsadaptError",
     "UnknownEventError",
@@ -63,3 +65,11 @@ class NotCarriedError(SlsadaptError, ValueError):
 
 class ResultTooLargeError(SlsadaptError, ValueError):
     """A response that the platform would refuse for its size."""
+
+
+class BenchError(SlsadaptError, RuntimeError):
+    """A measurement that cannot be made, or a report that cannot be read."""
+
+
+class PackageError(SlsadaptError, RuntimeError):
+    """A package that cannot be built, or would not run where it is meant for."""

@@ -19,6 +19,7 @@ def main() -> None:
     import click
 
     from .. import __version__
+    from .bench import bench
     from .dialects import dialects
     from .events import events
     from .invoke import invoke
@@ -40,6 +41,9 @@ def main() -> None:
         Send recorded events again, and see what is answered otherwise:
           slsadapt replay cassettes/ --app shop:app
         \b
+        Measure cold and warm starts, and see what makes them slow:
+          slsadapt bench all shop:app event.json --html shop.html
+        \b
         See which gateways it reads, and what each of them loses:
           slsadapt dialects
         \b
@@ -50,6 +54,7 @@ def main() -> None:
     slsadapt.add_command(invoke)
     slsadapt.add_command(events)
     slsadapt.add_command(replay)
+    slsadapt.add_command(bench)
     slsadapt.add_command(dialects)
     slsadapt.add_command(profile_token)
     slsadapt(prog_name="slsadapt")

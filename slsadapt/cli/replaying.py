@@ -11,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +23,7 @@ from ..testing.replay import replay, replay_against, replay_as
 from ..testing.servers import read_url
 from ..testing.updates import updated
 from .target import at_work, find, is_called_handler, stdout_kept
-from .terminal import open_console
+from .terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     Pair = tuple[Cassette, Outcome]
 
 __all__ = ["Work", "read_cassettes", "replayed", "rewritten", "watched"]
-
-# Until a progress bar is worth its flicker.
-_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -161,27 +157,13 @@ def _do(cassette: Cassette) -> Outcome:
 
 def watched(pairs: Iterable[Pair], total: int) -> Iterator[Pair]:
     """Pass what comes on, and show how far it is where somebody looks and it takes its time."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    console = open_console(stderr=True)
-    text = TextColumn("{task.description}")
-    bar = Progress(text, BarColumn(), MofNCompleteColumn(), Left(), console=console, transient=True)
-    task = bar.add_task("replaying", total=total)
-    began = perf_counter()
-    is_shown, faults = False, 0
-    try:
-        for pair in pairs:
+    faults = 0
+    with progress() as tell:
+        for done, pair in enumerate(pairs, 1):
             faults += pair[1].status in ("different", "failed")
             wrong = f", [red]{faults} not the same[/]" if faults else ""
-            bar.update(task, advance=1, description=f"replaying{wrong}")
-            if not is_shown and console.is_interactive and perf_counter() - began > _PATIENCE_S:
-                is_shown = True
-                bar.start()
+            tell(done, total, f"replaying{wrong}")
             yield pair
-    finally:
-        if is_shown:
-            bar.stop()
 
 
 def rewritten(pairs: Iterable[Pair]) -> set[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["at_work", "find", "is_called_handler", "stdout_kept"]
+__all__ = ["at_work", "find", "is_called_handler", "locate", "stdout_kept"]
 
 
 def find(target: str, option: str = "TARGET") -> tuple[Any, str]:
@@ -36,7 +36,7 @@ def find(target: str, option: str = "TARGET") -> tuple[Any, str]:
         click.UsageError: there is nothing of that name.
         Exception: what the module raises.
     """
-    folder, module_name, name = _locate(target, option)
+    folder, module_name, name = locate(target, option)
     return _import(folder, module_name, name), name
 
 
@@ -81,8 +81,12 @@ def stdout_kept() -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locate(target: str, option: str) -> tuple[Path, str, str]:
-    """Tell the folder to import from, the module and the name in it."""
+def locate(target: str, option: str) -> tuple[Path, str, str]:
+    """Tell the folder to import from, the module and the name in it.
+
+    Raises:
+        click.UsageError: the target is none, or its file is not there.
+    """
     path, name = Path(target), "main_handler"
     if path.is_dir():
         path /= "index.py"

@@ -463,8 +463,8 @@ def test_process_that_ends() -> None:
 def run_on_terminal(*arguments: str) -> str:
     """Run the command on a terminal of 80 columns, where patience has an end at once."""
     code = (
-        "import slsadapt.cli.replaying as replaying, slsadapt.cli\n"
-        "replaying._PATIENCE_S = 0\n"
+        "import slsadapt.cli.terminal as terminal, slsadapt.cli\n"
+        "terminal._PATIENCE_S = 0\n"
         "slsadapt.cli.main()"
     )
     master, slave = pty.openpty()
