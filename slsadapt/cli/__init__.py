@@ -21,8 +21,10 @@ def main() -> None:
     from .. import __version__
     from .bench import bench
     from .dialects import dialects
+    from .doctor import doctor
     from .events import events
     from .invoke import invoke
+    from .package import package
     from .profile_token import profile_token
     from .replay import replay
 
@@ -44,6 +46,10 @@ def main() -> None:
         Measure cold and warm starts, and see what makes them slow:
           slsadapt bench all shop:app event.json --html shop.html
         \b
+        Build a package that starts fast, and look for what would slow it:
+          slsadapt package . --for lambda-py3.13 --verify
+          slsadapt doctor .
+        \b
         See which gateways it reads, and what each of them loses:
           slsadapt dialects
         \b
@@ -55,6 +61,8 @@ def main() -> None:
     slsadapt.add_command(events)
     slsadapt.add_command(replay)
     slsadapt.add_command(bench)
+    slsadapt.add_command(package)
+    slsadapt.add_command(doctor)
     slsadapt.add_command(dialects)
     slsadapt.add_command(profile_token)
     slsadapt(prog_name="slsadapt")
