@@ -7,7 +7,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 SECONDS ?= 60
 
-.PHONY: help demo test check fix fuzz bench-peers leaks conformance clean
+.PHONY: help demo test check fix fuzz bench-peers bench-cold leaks conformance clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,9 +26,12 @@ demo: $(STAMP)  ## Run the samples on events, and see what they log
 	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/mail.json
 	@echo; echo "What hangs, half a second before the function's time limit:"
 	$(BIN)/slsadapt invoke samples/flask_app samples/flask_app/events/slow.json
+	@echo; echo "Where a cold start goes, and what bytecode is worth:"
+	$(BIN)/slsadapt bench cold samples/flask_app samples/flask_app/events/hello.json \
+		--bytecode valid --bytecode none --rounds 6
 
 test: check  ## Check, then test here with coverage and on every other Python found
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 	$(BIN)/python scripts/other_pythons.py
 
 check: $(STAMP)  ## Run ruff and mypy, changing nothing
@@ -54,6 +57,9 @@ bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi, Mangum and
 	$(BIN)/python -m benchmarks.observability --json benchmarks/results/observability.json
 	$(BIN)/python -m benchmarks.replay --json benchmarks/results/replay.json
 	$(BIN)/python -m benchmarks.record --json benchmarks/results/record.json
+
+bench-cold: $(STAMP)  ## Measure cold starts of packages against what others ship
+	$(BIN)/python -m benchmarks.cold --json benchmarks/results/cold.json
 
 leaks: $(STAMP)  ## Run a hundred thousand mixed invocations and see that none leaves a trace
 	SLSADAPT_INVOCATIONS=100000 $(BIN)/python -m pytest -q tests/logs/test_no_leak.py
