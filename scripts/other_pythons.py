@@ -1,8 +1,9 @@
 """Run the tests on every other supported Python of this machine.
 
 Looks on PATH and under pyenv for Python 3.10 to 3.14, gives each minor version but the running
-one a virtual environment ``.venv-3.N`` of its own, and runs the tests there without coverage, as
-many at once as there are processors. What each prints comes when it is done.
+one a virtual environment ``.venv-3.N`` of its own, and runs the tests there without coverage, those
+excepted that are marked ``once``, as many at once as there are processors. What each prints comes
+when it is done.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ def prepare(python: str, minor: int) -> Path:
 def run(python: str, minor: int) -> subprocess.CompletedProcess[str]:
     """Run the tests on one Python; give what they print and how they end."""
     return subprocess.run(
-        [str(prepare(python, minor)), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [
+            *(str(prepare(python, minor)), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-m", "not once"),
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -13,6 +13,8 @@ import pytest
 
 from slsadapt import gateways
 
+pytestmark = pytest.mark.once
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "overhead.py"
 
 WSGI = {"slsadapt", "apig-wsgi", "serverless-wsgi"}

@@ -116,7 +116,16 @@ def test_request_objects_are_claimed(request_object: Any) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [None, {}, {"method": "GET", "url": "/"}, "text", 5, object(), func.HttpRequest, Response(200)],
+    [
+        None,
+        {},
+        {"method": "GET", "url": "/"},
+        "text",
+        5,
+        pytest.param(object(), id="object"),
+        func.HttpRequest,
+        Response(200),
+    ],
     ids=repr,
 )
 def test_other_objects_are_not_claimed(other: object) -> None:

@@ -17,6 +17,8 @@ from tests.conftest import load_case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 REPEATABLE = settings(
     derandomize=True,
     max_examples=50,

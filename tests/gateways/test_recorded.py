@@ -58,7 +58,7 @@ REFUSED = {
     "openwhisk/parsed_get": "raw",
     "openwhisk/parsed_post_form": "raw",
     "openwhisk/parsed_post_text": "raw",
-} | dict.fromkeys(FLAGGED_TEXT, "'body'")
+} | dict.fromkeys(sorted(FLAGGED_TEXT), "'body'")
 # Where the files count the first address of X-Forwarded-For, which any client may write, we
 # count the last one.
 CLIENTS = {

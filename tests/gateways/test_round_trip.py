@@ -17,6 +17,8 @@ from slsadapt.testing import strategies
 from slsadapt.testing.losses import REFUSED, carried, is_refused, received
 from tests.gateways.corpus import claims, through_json, values
 
+pytestmark = pytest.mark.once
+
 REPEATABLE = settings(
     derandomize=True,
     max_examples=75,

@@ -134,6 +134,7 @@ def fuzzed_ids(count: int, seed: int) -> Iterator[str]:
             yield pools[number % 4][start : start + int(pick() * (140 if kind == 15 else 12))]
 
 
+@pytest.mark.once
 def test_a_million_fuzzed_ids_forge_no_line() -> None:
     valid: list[str] = []
     invalid: list[str] = []

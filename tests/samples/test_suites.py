@@ -14,6 +14,8 @@ import pytest
 from slsadapt import gateways
 from tests.samples.conftest import WARNINGS
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 OCTETS_IN = "request bodies that are not UTF-8"
 OCTETS_OUT = "response bodies that are not UTF-8"

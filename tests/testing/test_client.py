@@ -991,7 +991,7 @@ def test_options_are_for_applications() -> None:
     assert sent(client, url="/v1/orders")["path"] == "/orders"
 
 
-@pytest.mark.parametrize("target", [5, None, object()], ids=repr)
+@pytest.mark.parametrize("target", [5, None, pytest.param(object(), id="object")], ids=repr)
 def test_target_must_be_an_application_or_a_function(target: object) -> None:
     with pytest.raises(InterfaceError):
         GatewayClient(target)

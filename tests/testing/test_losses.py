@@ -13,6 +13,8 @@ from slsadapt.testing import strategies
 from slsadapt.testing.losses import carried, lost_in_request, lost_in_response, received
 from tests.gateways.corpus import through_json
 
+pytestmark = pytest.mark.once
+
 REPEATABLE = settings(
     derandomize=True,
     max_examples=25,

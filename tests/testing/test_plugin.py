@@ -12,6 +12,8 @@ import pytest
 from slsadapt import gateways
 from tests.testing.suites import grouped, ids, run, skips, suffixed, summary, told
 
+pytestmark = pytest.mark.once
+
 pytest_plugins = ["pytester"]
 
 SHOP = """

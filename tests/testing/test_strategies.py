@@ -21,6 +21,8 @@ from tests.gateways.corpus import claims, through_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+pytestmark = pytest.mark.once
+
 REPEATABLE = settings(
     derandomize=True,
     max_examples=25,
