@@ -18,11 +18,12 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from .. import gateways
 from ..errors import BenchError, SlsadaptError
 from ..testing import contexts
+from ..testing.gateway import BYTES_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .target import Target
 
 __all__ = [
-    "ADAPTERS",
     "Adapter",
     "Answer",
     "Child",
@@ -45,11 +45,8 @@ __all__ = [
 ]
 
 Adapter = Literal["", "slsadapt", "mangum", "serverless-wsgi", "apig-wsgi", "aws-wsgi"]
-ADAPTERS: tuple[str, ...] = get_args(Adapter)[1:]
 
 _CHILD = Path(__file__).with_name("child.py")
-# Function Compute's own runtime leaves it to functions to read the event.
-_BYTES_DIALECTS = ("alibaba_apigw", "alibaba_fc3")
 _STDERR_LINES = 30
 # How long a process may take to end that nobody wants any more.
 _END_S = 5.0
@@ -369,7 +366,7 @@ def _function_event(event: JSON) -> tuple[Any, dict[str, Any]]:
         octets = json.dumps(event).encode()
     except (TypeError, ValueError) as error:
         raise BenchError(f"an event to measure with must be JSON: {error}") from None
-    passed = octets if name in _BYTES_DIALECTS else json.loads(octets)
+    passed = octets if name in BYTES_NAMES else json.loads(octets)
     return passed, _members(contexts.for_dialect(name)) if name else {}
 
 

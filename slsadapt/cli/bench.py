@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 _ADAPTERS = ("slsadapt", "mangum", "serverless-wsgi", "apig-wsgi", "aws-wsgi")
+# What the extra brings; the larger ones are imported where something is drawn.
+_NEEDED = ("altair", "jinja2", "psutil", "vl_convert")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EVENT = click.Path(exists=True, allow_dash=True, path_type=Path)
 
@@ -44,13 +47,6 @@ _STATES = [
         help="Run an application through this adapter; repeat it to compare several.",
     ),
     click.option(
-        "--bytecode",
-        type=click.Choice(["found", "valid", "stale", "none"]),
-        multiple=True,
-        default=["found"],
-        help="What stands beside the sources; repeat it to compare.",
-    ),
-    click.option(
         "--gc",
         "collectors",
         type=click.Choice(["on", "off", "deferred"]),
@@ -66,7 +62,20 @@ _STATES = [
         show_default=True,
         help="The processor to run on: a number, last or any.",
     ),
-    click.option("--seed", type=int, default=1, show_default=True, help="For the order of turns."),
+]
+_BYTECODE = [
+    click.option(
+        "--bytecode",
+        type=click.Choice(["found", "valid", "stale", "none"]),
+        multiple=True,
+        default=["found"],
+        help="What stands beside the sources; repeat it to compare.",
+    ),
+]
+_SEED = [
+    click.option(
+        "--seed", type=int, default=1, show_default=True, help="For all that is left to chance."
+    ),
 ]
 _COLD_STATES = [
     click.option(
@@ -94,14 +103,11 @@ def _with(*groups: list[Any]) -> Callable[[Callable[..., None]], Callable[..., N
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def command(*arguments: Any, **options: Any) -> None:
-            try:
-                from ..bench import environment, page  # noqa: F401 - are they installed?
-            except ModuleNotFoundError as error:
-                if error.name is None or error.name.startswith("slsadapt"):
-                    raise
+            missing = [name for name in _NEEDED if find_spec(name) is None]
+            if missing:
                 raise click.UsageError(
-                    f"'slsadapt bench' needs {error.name}: pip install 'slsadapt[bench]'"
-                ) from None
+                    f"'slsadapt bench' needs {', '.join(missing)}: pip install 'slsadapt[bench]'"
+                )
             from ..errors import BenchError
 
             try:
@@ -157,6 +163,8 @@ def bench() -> None:
     [click.option("--rounds", type=click.IntRange(1), default=30, show_default=True)],
     _COLD_STATES,
     _STATES,
+    _BYTECODE,
+    _SEED,
     _OUTPUTS,
 )
 def cold(target: str, event: Path | None, rounds: int, **options: Any) -> None:
@@ -188,6 +196,8 @@ def cold(target: str, event: Path | None, rounds: int, **options: Any) -> None:
         click.option("--rounds", type=click.IntRange(1), default=20, show_default=True),
     ],
     _STATES,
+    _BYTECODE,
+    _SEED,
     _OUTPUTS,
 )
 def warm(target: str, event: Path | None, calls: int, rounds: int, **options: Any) -> None:
@@ -219,6 +229,7 @@ def warm(target: str, event: Path | None, calls: int, rounds: int, **options: An
         ),
     ],
     _STATES,
+    _SEED,
     _OUTPUTS,
 )
 def burst(
@@ -255,6 +266,7 @@ def burst(
         ),
     ],
     _STATES,
+    _BYTECODE,
     _OUTPUTS,
 )
 def imports(
@@ -370,6 +382,8 @@ def everything(target: str, events: tuple[Path, ...], rounds: int, **options: An
     ],
     _COLD_STATES,
     _STATES,
+    _BYTECODE,
+    _SEED,
     _OUTPUTS,
 )
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from ..bench.compare import caveats, compare, exceeds, paired
 from ..bench.report import read_report
 from ..errors import BenchError
 from .bench_cold import new_table, print_head, print_states, show_ratio
-from .benching import Session
+from .benching import Session, choose_adapters
 from .measured import open_target
 from .terminal import open_console
 
@@ -66,12 +67,16 @@ def compare_targets(
         session = Session(stack, new, (event,), options)
         other = open_target(base, stack)
         labels = (base, new) if base != new else ("base", "new")
+        asked = options["adapters"]
+        theirs = choose_adapters(other, session.event, asked)
         pairs = []
         for mine in contenders(session.target, session.cells):
+            # A function may bring another adapter than its successor.
+            conditions = mine.conditions if asked else replace(mine.conditions, adapter=theirs[0])
             names = [f"{label}, {mine.name}" for label in labels]
             pairs.append(
                 (
-                    Contender(names[0], other, mine.conditions),
+                    Contender(names[0], other, conditions),
                     Contender(names[1], session.target, mine.conditions),
                 )
             )

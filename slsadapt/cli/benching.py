@@ -17,7 +17,6 @@ from ..bench.cold import contenders, measure_cold, scout
 from ..bench.environment import describe_environment
 from ..bench.imports import measure_imports
 from ..bench.memory import measure_memory
-from ..bench.page import write_page, write_png
 from ..bench.processes import Conditions
 from ..bench.report import FORMAT, write_report
 from ..bench.warm import measure_warm
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from ..bench.processes import Adapter
     from ..bench.report import Report
     from ..bench.target import Target
     from ..gateways import JSON
 
     Tell = Callable[[int, int | None, str], None]
 
-__all__ = ["Session", "settled"]
+__all__ = ["Session", "choose_adapters"]
 
 _STATES = {"processes": "spawn", "bytecode": "found", "page_caches": "warm", "collectors": "on"}
 
@@ -148,18 +148,23 @@ class Session:
         Raises:
             click.ClickException: a file cannot be written.
         """
-        writers: tuple[tuple[str, Callable[[Report, Path], object]], ...] = (
-            ("json_file", write_report),
-            ("html_file", write_page),
-            ("png_file", write_png),
-        )
-        self.tell(0, None, "drawing")
-        for name, write in writers:
-            if file := self._options.get(name):
-                try:
-                    write(self.report, file)
-                except OSError as error:
-                    raise click.ClickException(f"{file}: {error.strerror}") from None
+        files: dict[str, Path | None] = {
+            kind: self._options.get(f"{kind}_file") for kind in ("json", "html", "png")
+        }
+        self.tell(0, None, "writing")
+        try:
+            if files["json"]:
+                write_report(self.report, files["json"])
+            if files["html"] or files["png"]:
+                # They take a second to import.
+                from ..bench.page import write_page, write_png
+
+                if files["html"]:
+                    write_page(self.report, files["html"])
+                if files["png"]:
+                    write_png(self.report, files["png"])
+        except OSError as error:
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
         # The bar must be gone before anything is printed below it.
         self._stack.close()
         show(self.console, self.report)
@@ -168,17 +173,11 @@ class Session:
         """Read which states to compare, the first of each option being the base."""
         cpu = _processor(self._options.get("cpu", "last"))
         fields = [self._options.get(name) or (usual,) for name, usual in _STATES.items()]
-        adapters = self._options.get("adapters") or ("",)
-        if adapters != ("",) and self.target.is_handler:
-            raise click.UsageError(
-                f"--adapter wraps applications, and {self.target.name} is a function already; "
-                "name the application itself, as in app.py:app"
-            )
-        cells = []
-        for adapter, process, bytecode, page_cache, gc in product(adapters, *fields):
-            conditions = Conditions(process, bytecode, page_cache, gc, cpu, adapter)
-            cells.append(settled(self.target, self.event, conditions))
-        return cells
+        adapters = choose_adapters(self.target, self.event, self._options.get("adapters") or ())
+        return [
+            Conditions(process, bytecode, page_cache, gc, cpu, adapter)
+            for adapter, process, bytecode, page_cache, gc in product(adapters, *fields)
+        ]
 
     def _only_cell(self, command: str) -> Conditions:
         if len({replace(cell, process="spawn") for cell in self.cells}) > 1:
@@ -197,14 +196,22 @@ class Session:
         return step
 
 
-def settled(target: Target, event: JSON, conditions: Conditions) -> Conditions:
-    """Choose the adapter where none is named: our own, where anything uses it."""
-    if conditions.adapter:
-        return conditions
-    if not target.is_handler:
-        return replace(conditions, adapter="slsadapt")
-    loaded = {module.name for module in scout(target, event, conditions).modules}
-    return replace(conditions, adapter="slsadapt") if "slsadapt" in loaded else conditions
+def choose_adapters(target: Target, event: JSON, asked: tuple[Adapter, ...]) -> tuple[Adapter, ...]:
+    """Choose the adapter where none is asked for: our own, where anything uses it.
+
+    Raises:
+        BenchError: the target does not answer the event.
+        click.UsageError: an adapter is asked for, and the target is a function already.
+    """
+    if asked and target.is_handler:
+        raise click.UsageError(
+            f"--adapter wraps applications, and {target.name} is a function already; "
+            "name the application itself, as in app.py:app"
+        )
+    if asked or not target.is_handler:
+        return asked or ("slsadapt",)
+    loaded = {module.name for module in scout(target, event, Conditions()).modules}
+    return ("slsadapt" if "slsadapt" in loaded else "",)
 
 
 def _processor(asked: int | str) -> int | None:

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     Function = Callable[[Any, Any], Any]
 
-__all__ = ["Delivery", "Gateway"]
+__all__ = ["BYTES_NAMES", "Delivery", "Gateway"]
 
 STREAMED = "no gateway streams a request's body: functions get it whole"
 # Function Compute's own runtime leaves it to functions to read the event.
-_BYTES_NAMES = ("alibaba_apigw", "alibaba_fc3")
+BYTES_NAMES = ("alibaba_apigw", "alibaba_fc3")
 # Where the hook of the functions that we wrap puts what it is told.
 _TIMINGS: ContextVar[list[Timing]] = ContextVar("slsadapt_testing_timings")
 
@@ -167,7 +167,7 @@ class Gateway:
         token = _TIMINGS.set(timings)
         timing = delivery.timing
         event = delivery.event
-        if name in _BYTES_NAMES:
+        if name in BYTES_NAMES:
             event = json.dumps(event).encode()
         elif through_json:
             event = json.loads(json.dumps(event))

@@ -209,6 +209,17 @@ def test_one_state_is_enough_for_a_burst(run: Run) -> None:
     assert "'bench burst' measures one state" in result.output
 
 
+@pytest.mark.parametrize("command", ["burst", "memory"])
+def test_bytecode_is_no_option_where_it_would_be_ignored(run: Run, command: str) -> None:
+    assert "No such option" in run(command, "shop:app", "--bytecode", "none", code=2).output
+
+
+def test_a_report_that_cannot_be_written_is_named(run: Run, folder: Path) -> None:
+    (folder / "taken").write_text("")
+    result = run("cold", "shop:app", "--rounds", "1", "--json", "taken/cold.json", code=1)
+    assert "taken" in result.output
+
+
 def test_a_wrong_processor_is_refused(run: Run) -> None:
     assert (
         "'last' or 'any'; got 'first'" in run("cold", "shop:app", "--cpu", "first", code=2).output
@@ -233,6 +244,16 @@ def test_a_slower_report_exits_with_1_only_above_the_limit(run: Run, folder: Pat
     run("compare", "a.json", "b.json")
     run("compare", "a.json", "b.json", "--fail-above", "900%")
     run("compare", "b.json", "a.json", "--fail-above", "0%")
+
+
+def test_each_function_starts_with_the_adapter_that_it_uses(run: Run, folder: Path) -> None:
+    (folder / "bare.py").write_text(
+        "def main_handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n"
+    )
+    functions = ("bare.py:main_handler", "index.py:main_handler")
+    run("compare", *functions, "--rounds", "6", "--json", "pair.json")
+    cells = read_report(folder / "pair.json")["cold"]
+    assert [cell["state"]["adapter"] for cell in cells] == ["none", "slsadapt"]
 
 
 def test_too_few_rounds_are_no_proof(run: Run) -> None:
