@@ -61,7 +61,14 @@ class _Value:
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with the named fields changed."""
-        return type(self)(**(self._fields() | changes))
+        # The slots stand in the order of the arguments.
+        values = [
+            changes.pop(name) if name in changes else getattr(self, name)
+            for name in type(self).__slots__
+        ]
+        if changes:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(changes)}")
+        return type(self)(*values)
 
     def _fields(self) -> dict[str, Any]:
         fields = {name: getattr(self, name) for name in type(self).__slots__}

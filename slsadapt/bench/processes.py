@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import gateways
 from ..errors import BenchError, SlsadaptError
 from ..testing import contexts
-from ..testing.gateway import BYTES_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -366,7 +365,7 @@ def _function_event(event: JSON) -> tuple[Any, dict[str, Any]]:
         octets = json.dumps(event).encode()
     except (TypeError, ValueError) as error:
         raise BenchError(f"an event to measure with must be JSON: {error}") from None
-    passed = octets if name in BYTES_NAMES else json.loads(octets)
+    passed = octets if name in gateways.BYTES_NAMES else json.loads(octets)
     return passed, _members(contexts.for_dialect(name)) if name else {}
 
 

@@ -56,8 +56,11 @@ if TYPE_CHECKING:
             """Measure a result as the platform does, to compare with its limit."""
 
         @staticmethod
-        def encode_event(request: Request) -> JSON:
-            """Invert ``decode_event``, for replay and the local gateway."""
+        def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
+            """Invert ``decode_event``, for replay and the local gateway.
+
+            ``received_ms`` is Unix time, which such events tell as have a time.
+            """
 
         @staticmethod
         def decode_result(result: Any) -> Response:
@@ -68,7 +71,7 @@ if TYPE_CHECKING:
             """Add to an environ or scope what applications find there beside the request."""
 
 
-__all__ = ["NAMES", "OBJECT_NAMES", "SOCKET_NAMES", "detect", "load"]
+__all__ = ["BYTES_NAMES", "NAMES", "OBJECT_NAMES", "SOCKET_NAMES", "detect", "load"]
 
 # For a first look: a key that all events of some dialects have in their requestContext, or at
 # their top, and the dialects, asked in this order, which decides nothing but how soon the right
@@ -106,6 +109,8 @@ NAMES = tuple(
 
 # Of these, what passes objects of a running process to the function, which no file can hold.
 OBJECT_NAMES = ("alibaba_fc2", "azure", "gcp")
+# What leaves it to functions to read the event, as Function Compute's own runtime does.
+BYTES_NAMES = ("alibaba_apigw", "alibaba_fc3")
 # Modules that read and write WebSocket events, which are no requests.
 SOCKET_NAMES = ("aws_websocket", "tencent_websocket")
 

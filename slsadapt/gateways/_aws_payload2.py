@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ..message import Response
 from ..percent import decode, encode_path, encode_stray
-from ._aws import ACCOUNT_ID, API_ID, DEFAULT_HOST, DEFAULT_STAGE, EPOCH
+from ._aws import ACCOUNT_ID, API_ID, DEFAULT_HOST, DEFAULT_STAGE, clock, encode_request_body
 from ._body import decode_base64, decode_body, encode_body
 from ._fields import (
     OBJECT,
@@ -163,7 +163,9 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
     return result
 
 
-def encode_event(request: Request, raw_path: str, domain: str, keep_cookie: bool) -> JSON:
+def encode_event(
+    request: Request, raw_path: str, domain: str, keep_cookie: bool, received_ms: int
+) -> JSON:
     """Write an event as the gateway does; ``keep_cookie`` leaves cookies in the headers too."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
@@ -210,8 +212,8 @@ def encode_event(request: Request, raw_path: str, domain: str, keep_cookie: bool
             "requestId": request.request_id,
             "routeKey": "$default",
             "stage": request.stage or DEFAULT_STAGE,
-            "time": EPOCH,
-            "timeEpoch": 0,
+            "time": clock(received_ms),
+            "timeEpoch": received_ms,
         },
         "isBase64Encoded": False,
     }
@@ -224,8 +226,8 @@ def encode_event(request: Request, raw_path: str, domain: str, keep_cookie: bool
         event["requestContext"]["authorizer"] = {"lambda": {"principalId": request.user}}
     if request.body:
         content_type = headers.get("content-type", "")
-        event["body"], event["isBase64Encoded"] = encode_body(
-            request.body, content_type, headers.get("content-encoding", ""), ()
+        event["body"], event["isBase64Encoded"] = encode_request_body(
+            request.body, content_type, headers.get("content-encoding", "")
         )
     return event
 
@@ -239,8 +241,13 @@ def decode_result(result: Any, malformed: Response) -> Response:
     if not isinstance(result, dict) or "statusCode" not in result:
         import json
 
-        body = result if isinstance(result, str) else json.dumps(result, separators=(",", ":"))
-        return Response(200, (("content-type", "application/json"),), body.encode())
+        whole: str = (
+            result
+            if isinstance(result, str)
+            else json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+        )
+        answer = whole.encode("utf-8", "surrogatepass")
+        return Response(200, (("content-type", "application/json"),), answer)
     try:
         status = int(result["statusCode"])
         if not 100 <= status <= 599:
@@ -253,9 +260,11 @@ def decode_result(result: Any, malformed: Response) -> Response:
         if not isinstance(cookies, list):
             return malformed
         headers += [("set-cookie", cookie + "") for cookie in cookies]
-        octets: bytes | None = (result.get("body") or "").encode("utf-8", "surrogatepass")
+        body = result.get("body")
+        text = "" if body is None else body + ""  # raises where it is no text
+        octets: bytes | None = text.encode("utf-8", "surrogatepass")
         if result.get("isBase64Encoded"):
-            octets = decode_base64(result.get("body") or "")
+            octets = decode_base64(text)
     except (TypeError, ValueError, AttributeError):
         return malformed
     if octets is None:

@@ -66,10 +66,12 @@ _TEXT_TYPES = frozenset(
 )
 # Java's String.trim takes off all up to the space.
 _BLANKS = "".join(map(chr, range(33)))
-_MALFORMED = Response(
+_JSON = (("Content-Type", "application/json"),)
+_MALFORMED = Response(400, _JSON, b'{"error": "Response is not valid \'message/http\'."}')
+_MISMATCHED = Response(
     400,
-    (("Content-Type", "application/json"),),
-    b'{"error": "Response is not valid \'message/http\'."}',
+    _JSON,
+    b'{"error": "Response type in header did not match generated content type."}',
 )
 
 
@@ -225,12 +227,14 @@ def decode_result(result: Any) -> Response:
             import json
 
             if content_type and not is_json:
-                return _MALFORMED
+                return _MISMATCHED
             body = json.dumps(body, ensure_ascii=False)
             headers = headers if content_type else {**headers, "Content-Type": "application/json"}
     except (AttributeError, TypeError):
         return _MALFORMED
     if isinstance(status, bool):
         return _MALFORMED
+    if is_base64 and decode_base64(body) is None:
+        return _MISMATCHED
     read = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": is_base64}
     return read_result(read, lists=True) or _MALFORMED

@@ -12,6 +12,7 @@ from ._fields import group_headers, header_members, scalar_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     JSON = dict[str, Any]
@@ -121,6 +122,16 @@ def chosen(response: Response, name: str) -> str | None:
     return members[0] if members else None
 
 
+def is_typed(result: JSON, types: Mapping[str, tuple[type, ...]]) -> bool:
+    """Tell whether fields have the JSON types that a vendor names, of which a flag is no number.
+
+    Args:
+        result: what the function returned.
+        types: by field; one that may be missing has ``type(None)`` among them.
+    """
+    return all(type(result.get(name)) in kinds for name, kinds in types.items())
+
+
 def read_result(result: Any, lists: bool = False) -> Response | None:
     """Read the response that the client would receive, None where the result is malformed.
 
@@ -134,7 +145,10 @@ def read_result(result: Any, lists: bool = False) -> Response | None:
     if not isinstance(result, dict):
         return None
     try:
-        status = int(result.get("statusCode", 200))
+        status = result.get("statusCode", 200)
+        if status != int(status) and not isinstance(status, str):
+            return None
+        status = int(status)
         merged: dict[str, list[tuple[str, str]]] = {}
         for name, values in (result.get("multiValueHeaders") or {}).items():
             if not isinstance(values, list):
@@ -144,7 +158,8 @@ def read_result(result: Any, lists: bool = False) -> Response | None:
             pairs = merged.setdefault(name.lower(), [])
             for each in value if lists and isinstance(value, list) else (value,):
                 pairs.append((pairs[0][0] if pairs else name, scalar_text(each)))
-        body = result.get("body") or ""
+        body = result.get("body")
+        body = "" if body is None else body
         octets: bytes | None = body.encode("utf-8", "surrogatepass")
         if result.get("isBase64Encoded") in (True, "true"):
             octets = decode_base64(body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..message import Response
 from ._body import decode_base64, decode_body
-from ._result import encode_lists, read_result, result_bytes
+from ._fields import NONE
+from ._result import encode_lists, is_typed, read_result, result_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ REQUEST_LIMIT_BYTES = RESULT_LIMIT_BYTES = 6 * 1024 * 1024
 # Web functions carry the temporary role's keys in headers, and functions can be reconfigured.
 CREDENTIALS = ("x-scf-secret-id", "x-scf-secret-key", "x-scf-session-token")
 
-_RESULT_TYPE = "application/json"
+_RESULT_TYPES = {"statusCode": (int,), "headers": (dict, NONE), "body": (str, NONE)}
 _MALFORMED = Response(
     403,
-    (("Content-Type", _RESULT_TYPE),),
+    (("Content-Type", "application/json"),),
     b'{"errno":403,"error":"Invalid scf response format. please check your scf response format."}',
 )
 
@@ -62,6 +63,6 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive; a malformed result is the gateway's 403."""
-    if not isinstance(result, dict) or "statusCode" not in result:
+    if not isinstance(result, dict) or not is_typed(result, _RESULT_TYPES):
         return _MALFORMED
     return read_result(result, lists=True) or _MALFORMED

@@ -14,7 +14,8 @@ Source: https://help.aliyun.com/zh/functioncompute/fc-3-0/user-guide/api-gateway
 - Response: one string a header; of several ``Set-Cookie``, each has a spelling of its own, which
   is not documented to work. Samples write ``"false"`` and ``"200"`` as text, and bodies that are
   objects. A result of another shape is a 502.
-- Limits: the vendor names none for the event; the gateway's own are 2 MB of body by default.
+- Limits: the vendor names none for the event; the gateway's own are 8 MB of body, 32 MB on
+  dedicated instances.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send, with its own headers passed on."""
     headers = joined_headers(request)
     headers["x-forwarded-proto"] = request.scheme

@@ -257,7 +257,7 @@ def result_bytes(result: JSON) -> int:
     return len(result["body"])
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the environ that the platform would pass, from a custom domain or the default one."""
     import sys
     from io import BytesIO

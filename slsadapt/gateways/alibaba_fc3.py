@@ -172,8 +172,10 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the trigger would send, less the bytes around it."""
+    from time import gmtime, strftime
+
     headers = {
         "-".join([part.capitalize() for part in name.split("-")]): value
         for name, value in joined_headers(request).items()
@@ -201,9 +203,8 @@ def encode_event(request: Request) -> JSON:
             "domainName": host,
             "domainPrefix": host.partition(".")[0],
             "requestId": request.request_id,
-            # The pure functions have no clock.
-            "time": "1970-01-01T00:00:00Z",
-            "timeEpoch": "0",
+            "time": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(received_ms // 1000)),
+            "timeEpoch": str(received_ms),
             "http": {
                 "method": request.method,
                 "path": decode(request.path).decode("utf-8", "replace"),

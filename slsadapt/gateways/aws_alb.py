@@ -23,9 +23,9 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 - Health checks are requests like any other, with ``User-Agent: ELB-HealthChecker/2.0`` and no
   other header, ``Host`` included.
 - Response: ``multiValueHeaders`` if the event had them, ``headers`` otherwise; the load balancer
-  reads only the one of its mode, and answers a value that is no string with a 502. The
-  single mode takes one value a header, so repeats are joined, and each ``Set-Cookie`` has a
-  spelling of its own. Repeats may reach the client in another order.
+  reads only the one of its mode, and answers a value that is no string with a 502, as it does a
+  status that is no number. The single mode takes one value a header, so repeats are joined, and
+  each ``Set-Cookie`` has a spelling of its own. Repeats may reach the client in another order.
 - Limits: 1 MB of request body, 1 MB of result.
 """
 
@@ -33,8 +33,8 @@ from __future__ import annotations
 
 from ..message import Request, Response
 from ..percent import encode_stray
-from ._aws import ACCOUNT_ID, annotate, reason, result_bytes
-from ._body import decode_body, encode_body
+from ._aws import ACCOUNT_ID, annotate, encode_request_body, reason, result_bytes
+from ._body import decode_body
 from ._fields import (
     LISTS,
     OBJECT,
@@ -169,7 +169,7 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
     return result
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that a target group with multi-value headers would be sent."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
@@ -177,15 +177,17 @@ def encode_event(request: Request) -> JSON:
     headers.setdefault("host", [host_of(request.server)])
     headers["x-forwarded-proto"] = [request.scheme]
     headers["x-forwarded-port"] = [str(request.server[1])]
-    if request.client:
+    # Both may name what the client's own hold beside.
+    hop = last_forwarded(headers.get("x-forwarded-for", [""])[-1])
+    if request.client and (hop is None or hop[0] != request.client[0]):
         headers["x-forwarded-for"] = [request.client[0]]
-    if request.request_id:
+    trace_id = _trace_id(headers.get("x-amzn-trace-id", [""])[-1])
+    if request.request_id and trace_id != request.request_id:
         headers["x-amzn-trace-id"] = [f"Root={request.request_id}"]
-    body, is_base64 = encode_body(
+    body, is_base64 = encode_request_body(
         request.body,
         headers.get("content-type", [""])[-1],
         headers.get("content-encoding", [""])[-1],
-        (),
     )
     return {
         "requestContext": {
@@ -205,7 +207,7 @@ def encode_event(request: Request) -> JSON:
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive, in the mode of the result."""
-    if not isinstance(result, dict) or "statusCode" not in result:
+    if not isinstance(result, dict) or type(result.get("statusCode")) is not int:
         return _MALFORMED
     lists, fields = result.get("multiValueHeaders"), result.get("headers")
     if lists is not None:

@@ -8,7 +8,8 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 - Repeats: headers joined with ``,``. Cookies come **twice**, in the ``cookies`` list and in the
   header; the header alone is read. The documentation does not say; a live capture of July 2026
   does. (Documents' samples hold only the list, which then counts.)
-- Body: absent without one; base64 when the gateway finds it binary.
+- Body: as ``aws_http``.
+- User: none, and the account ``anonymous``, or else an IAM identity.
 - Response: as ``aws_http``. A malformed result is a 502.
 - Limits: 6 MB each way, the function's own timeout.
 """
@@ -86,13 +87,21 @@ def decode_into(event: JSON, build: Build[T]) -> T:
     return payload2.decode_into(event, build, path_is_encoded=True)
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send for ``request``."""
     host = request.server[0]
     if ".lambda-url." not in host:
         # A domain of one's own stands in front as a proxy, and the event names the URL's host.
         host = "slsadapt00.lambda-url.us-east-1.on.aws"
-    return payload2.encode_event(request, request.path, host, keep_cookie=True)
+    event = payload2.encode_event(request, request.path, host, True, received_ms)
+    context = event["requestContext"]
+    context["apiId"] = context["domainPrefix"]
+    if request.user is None:
+        context["accountId"] = "anonymous"
+    else:
+        # The only ones that a function URL authorizes.
+        context["authorizer"] = {"iam": {"userArn": request.user}}
+    return event
 
 
 def decode_result(result: Any) -> Response:

@@ -11,9 +11,10 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-de
   ``base_path``.
 - Query: ``rawQueryString``, as sent.
 - Repeats: headers joined with ``,``; cookies a list of their own.
-- Body: absent without one; base64 when the gateway finds it binary.
+- Body: absent without one; base64 unless its type is text/*, JSON, JavaScript or XML and there
+  is no ``Content-Encoding``, so also that of a form.
 - Response: one string a header, cookies apart, no ``multiValueHeaders``. A malformed result
-  is a 500.
+  is a 500, and so is one without status that has an ``errorMessage``.
 - Limits: 6 MB each way (Lambda's), 10,240 octets of headers, 30 s.
 """
 
@@ -90,7 +91,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
     return payload2.decode_into(event, build, path_is_encoded=False)
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send for ``request``.
 
     A stage goes in front of the path, as the gateway puts it; a base path does not appear.
@@ -101,9 +102,13 @@ def encode_event(request: Request) -> JSON:
         f"/{request.stage}{path}" if request.stage else path,
         host_of(request.server),
         keep_cookie=False,
+        received_ms=received_ms,
     )
 
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive."""
+    if isinstance(result, dict) and "errorMessage" in result and "statusCode" not in result:
+        # Taken for what a function that failed leaves, as recorded on AWS.
+        return _MALFORMED
     return payload2.decode_result(result, _MALFORMED)

@@ -185,7 +185,7 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
     return result
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event of version 2."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
@@ -193,7 +193,8 @@ def encode_event(request: Request) -> JSON:
     headers.setdefault("host", [host_of(request.server)])
     headers["x-forwarded-proto"] = [request.scheme]
     headers["x-forwarded-port"] = [str(request.server[1])]
-    if request.client:
+    hop = last_forwarded(headers.get("x-forwarded-for", [""])[-1])
+    if request.client and (hop is None or hop[0] != request.client[0]):
         headers["x-forwarded-for"] = [request.client[0]]
     arn = f"arn:aws:vpc-lattice:us-east-1:{ACCOUNT_ID}"
     identity = {"sourceVpcArn": f"arn:aws:ec2:us-east-1:{ACCOUNT_ID}:vpc/vpc-0123456789abcdef0"}
@@ -211,7 +212,7 @@ def encode_event(request: Request) -> JSON:
             "targetGroupArn": f"{arn}:targetgroup/tg-0123456789abcdef0",
             "identity": identity,
             "region": "us-east-1",
-            "timeEpoch": "0",
+            "timeEpoch": str(received_ms * 1000),
         },
     }
     event["body"], event["isBase64Encoded"] = encode_body(

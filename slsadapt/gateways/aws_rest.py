@@ -31,10 +31,11 @@ from ._aws import (
     API_ID,
     DEFAULT_HOST,
     DEFAULT_STAGE,
-    EPOCH,
     REQUEST_LIMIT_BYTES,
     RESULT_LIMIT_BYTES,
     annotate,
+    clock,
+    extended_id,
     result_bytes,
 )
 from ._body import decode_body, encode_body
@@ -112,8 +113,20 @@ _FIELDS = (
     ("multiValueQueryStringParameters", OBJECT_OR_NONE, LISTS),
 )
 _RESULT_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+# How the gateway spells what it writes or reads itself; other names keep the client's case.
+_SPELLINGS = {
+    "authorization": "Authorization",
+    "host": "Host",
+    "user-agent": "User-Agent",
+    "x-amzn-trace-id": "X-Amzn-Trace-Id",
+    "x-forwarded-for": "X-Forwarded-For",
+    "x-forwarded-port": "X-Forwarded-Port",
+    "x-forwarded-proto": "X-Forwarded-Proto",
+}
 _MALFORMED = Response(
-    502, (("Content-Type", "application/json"),), b'{"message": "Internal server error"}'
+    502,
+    (("Content-Type", "application/json"), ("x-amzn-ErrorType", "InternalServerErrorException")),
+    b'{"message": "Internal server error"}',
 )
 
 
@@ -266,7 +279,7 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
     return encode_multi(response, text_mime_types)
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that a REST API with a ``{proxy+}`` resource would send.
 
     ``root_path`` is the stage on the default host where the two are equal, and a custom
@@ -280,11 +293,11 @@ def encode_event(request: Request) -> JSON:
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         if name != "content-length":
-            headers.setdefault(name, []).append(value)
+            headers.setdefault(_SPELLINGS.get(name, name), []).append(value)
     host = host_of(request.server)
-    headers.setdefault("host", [host])
-    headers["x-forwarded-proto"] = [request.scheme]
-    headers["x-forwarded-port"] = [str(request.server[1])]
+    headers.setdefault("Host", [host])
+    headers["X-Forwarded-Proto"] = [request.scheme]
+    headers["X-Forwarded-Port"] = [str(request.server[1])]
     query = decode_lists(request.query.replace(";", "&"))
     body, is_base64 = encode_body(
         request.body,
@@ -292,7 +305,7 @@ def encode_event(request: Request) -> JSON:
         headers.get("content-encoding", [""])[-1],
         (),
     )
-    return {
+    event: JSON = {
         "resource": "/{proxy+}" if proxy else "/",
         "path": path,
         "httpMethod": request.method,
@@ -305,20 +318,30 @@ def encode_event(request: Request) -> JSON:
         "requestContext": {
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
-            "authorizer": {"principalId": request.user} if request.user else None,
+            "deploymentId": "slsada",
             "domainName": host,
             "domainPrefix": host.partition(".")[0],
-            "extendedRequestId": request.request_id,
+            "extendedRequestId": extended_id(request.request_id),
             "httpMethod": request.method,
             "identity": {
+                "accessKey": None,
+                "accountId": None,
+                "caller": None,
+                "cognitoAuthenticationProvider": None,
+                "cognitoAuthenticationType": None,
+                "cognitoIdentityId": None,
+                "cognitoIdentityPoolId": None,
+                "principalOrgId": None,
                 "sourceIp": request.client[0] if request.client else None,
-                "userAgent": headers.get("user-agent", [None])[-1],
+                "user": None,
+                "userAgent": headers.get("User-Agent", [None])[-1],
+                "userArn": None,
             },
             "path": root + request.path,
             "protocol": "HTTP/1.1",
             "requestId": request.request_id,
-            "requestTime": EPOCH,
-            "requestTimeEpoch": 0,
+            "requestTime": clock(received_ms),
+            "requestTimeEpoch": received_ms,
             "resourceId": "slsada",
             "resourcePath": "/{proxy+}" if proxy else "/",
             "stage": request.stage or DEFAULT_STAGE,
@@ -326,12 +349,19 @@ def encode_event(request: Request) -> JSON:
         "body": body or None,
         "isBase64Encoded": is_base64,
     }
+    # Absent where the method has no authorizer.
+    if request.user is not None:
+        event["requestContext"]["authorizer"] = {"principalId": request.user}
+    return event
 
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive; ``binaryMediaTypes`` is taken to match."""
     if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
         return _MALFORMED
+    for name in ("headers", "multiValueHeaders"):
+        if not isinstance(result.get(name), (dict, type(None))):
+            return _MALFORMED
     response = read_result(result)
     if response is None:
         return _MALFORMED

@@ -29,7 +29,7 @@ from __future__ import annotations
 from ..errors import ApplicationError, BadEventError
 from ..message import Response, SocketMessage
 from ..percent import decode, encode_component
-from ._aws import API_ID, DEFAULT_HOST, EPOCH
+from ._aws import API_ID, DEFAULT_HOST, clock
 from ._body import decode_body
 from ._fields import (
     LISTS,
@@ -221,21 +221,23 @@ def decode_result(result: Any) -> Response:
     return read_result(result) or _MALFORMED
 
 
-def encode_event(message: SocketMessage) -> JSON:
+def encode_event(message: SocketMessage, *, received_ms: int = 0, user_agent: str = "") -> JSON:
     """Write the event that the gateway would send, for an API without routes of its own.
 
-    What is offered joins the headers where these do not have it.
+    What is offered joins the headers where these do not have it. All events have the
+    ``user_agent`` of the handshake, where the client told one.
     """
+    identity: JSON = {"userAgent": user_agent} if user_agent else {}
     context: JSON = {
         "routeKey": _ROUTES[message.kind],
         "eventType": message.kind.upper(),
         "extendedRequestId": message.request_id,
-        "requestTime": EPOCH,
+        "requestTime": clock(received_ms),
         "messageDirection": "IN",
         "stage": message.stage,
         "connectedAt": message.connected_at_ms,
-        "requestTimeEpoch": 0,
-        "identity": {"sourceIp": message.client[0] if message.client else None},
+        "requestTimeEpoch": received_ms,
+        "identity": identity | {"sourceIp": message.client[0] if message.client else None},
         "requestId": message.request_id,
         "domainName": message.endpoint.partition("/")[0],
         "connectionId": message.connection_id,
@@ -256,10 +258,10 @@ def encode_event(message: SocketMessage) -> JSON:
         context["disconnectReason"] = message.reason
     headers: dict[str, list[str]] = {}
     for name, value in message.headers:
-        headers.setdefault(name, []).append(value)
+        headers.setdefault(_spelled(name), []).append(value)
     for name, offered in (
-        ("sec-websocket-protocol", message.subprotocols),
-        ("sec-websocket-extensions", message.extensions),
+        ("Sec-WebSocket-Protocol", message.subprotocols),
+        ("Sec-WebSocket-Extensions", message.extensions),
     ):
         if offered:
             headers.setdefault(name, [", ".join(offered)])
@@ -270,6 +272,13 @@ def encode_event(message: SocketMessage) -> JSON:
         event["queryStringParameters"] = {key: values[-1] for key, values in query.items()}
         event["multiValueQueryStringParameters"] = query
     return event
+
+
+def _spelled(name: str) -> str:
+    """Write a header's name as clients of HTTP/1.1 do, and as a disconnect event does."""
+    if name in ("x-api-key", "x-restapi"):
+        return name
+    return "-".join([part.capitalize() for part in name.split("-")]).replace("Webs", "WebS")
 
 
 def encode_connection_path(connection_id: str) -> str:

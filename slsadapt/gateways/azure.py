@@ -239,7 +239,7 @@ def result_bytes(result: Any) -> int:
     return len(result.get_body())
 
 
-def encode_event(request: Request) -> Any:
+def encode_event(request: Request, *, received_ms: int = 0) -> Any:
     """Make the ``azure.functions.HttpRequest`` of a function with the route ``{*route}``."""
     from azure.functions import HttpRequest
 

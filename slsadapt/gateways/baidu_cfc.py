@@ -1,7 +1,7 @@
 """Baidu Cloud Function Compute (CFC), HTTP triggers.
 
-Sources: https://cloud.baidu.com/doc/CFC/s/kjzmgugty, and the sample event of the vendor's
-bce-sam-cli
+Sources: https://cloud.baidu.com/doc/CFC/s/kjzmgugty, the sample event of the vendor's
+bce-sam-cli, and https://github.com/baidu/EasyFaaS (pkg/httptrigger), which the vendor made of CFC
 
 - Shape: an AWS REST event without ``multiValue*`` maps, its ``requestContext`` empty in every
   sample. ``App: HTTP-Trigger`` and ``X-Bce-Request-Id`` among the headers tell it apart.
@@ -13,8 +13,9 @@ bce-sam-cli
   could not write tells its address.
 - Body: a string, base64 where the trigger's option for binary bodies is on.
 - Response: one string a header. Repeats are joined with ``,``, and each ``Set-Cookie`` has a
-  spelling of its own, as aws-serverless-express writes them. What a client sees of a malformed
-  result is not documented; a 502 stands for it.
+  spelling of its own, as aws-serverless-express writes them. What is not of the documented types
+  is the body of a 200, as JSON: text/plain, or application/json where only the status is wrong
+  or the body no base64.
 - Limits: 6 MB a synchronous call.
 """
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 from ..message import Request, Response
 from ._body import decode_body, encode_body
 from ._fields import (
+    NONE,
     OBJECT,
     OBJECT_OR_NONE,
     SCALARS,
@@ -37,7 +39,7 @@ from ._fields import (
     rooted_path,
 )
 from ._query import decode_lists, encode_map
-from ._result import annotate, encode_joined, read_result, result_bytes
+from ._result import annotate, encode_joined, is_typed, read_result, result_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +90,12 @@ _FIELDS = (
     ("headers", OBJECT, SCALARS),
 )
 _KEYS = frozenset({"httpMethod", "resource", "requestContext"})
-_FAILED = Response(502)
+_RESULT_TYPES = {
+    "statusCode": (int, NONE),
+    "headers": (dict, NONE),
+    "body": (str, NONE),
+    "isBase64Encoded": (bool, NONE),
+}
 
 
 def matches(event: Any) -> bool:
@@ -145,7 +152,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that a trigger on ``/{path+}`` would send, with binary bodies on."""
     headers = {name.title(): value for name, value in joined_headers(request).items()}
     headers["App"] = "HTTP-Trigger"
@@ -178,5 +185,17 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
 
 
 def decode_result(result: Any) -> Response:
-    """Read the response that the client would receive."""
-    return read_result(result) or _FAILED
+    """Read the response that the client would receive: the result itself where it is malformed."""
+    is_right = (
+        isinstance(result, dict)
+        and is_typed(result, _RESULT_TYPES)
+        and all(isinstance(value, str) for value in (result.get("headers") or {}).values())
+    )
+    response = read_result(result) if is_right and result.get("statusCode") else None
+    if response is not None:
+        return response
+    import json
+
+    content_type = "application/json" if is_right else "text/plain"
+    body = json.dumps(result, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return Response(200, (("Content-Type", content_type),), body)

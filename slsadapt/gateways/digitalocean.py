@@ -186,7 +186,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _OLD_FIELDS if is_old else _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that a raw function would receive."""
     headers = joined_headers(request)
     # The server keeps the length to itself.

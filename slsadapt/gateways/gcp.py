@@ -184,7 +184,7 @@ def result_bytes(result: Any) -> int:
     return len(result.get_data())
 
 
-def encode_event(request: Request) -> Any:
+def encode_event(request: Request, *, received_ms: int = 0) -> Any:
     """Make the ``flask.Request`` that the framework's server would."""
     import sys
     from io import BytesIO

@@ -2,7 +2,9 @@
 
 Sources: https://support.huaweicloud.com/intl/en-us/devg-functiongraph/functiongraph_02_0420.html,
 https://github.com/opentelekomcloud-community/otc-functiongraph-python-runtime,
-https://support.huaweicloud.com/intl/en-us/productdesc-functiongraph/functiongraph_01_0150.html
+https://support.huaweicloud.com/intl/en-us/productdesc-functiongraph/functiongraph_01_0150.html,
+https://support.huaweicloud.com/functiongraph_faq/functiongraph_03_0290.html (results),
+https://support.huaweicloud.com/intl/en-us/usermanual-apig/apig-ug-180530090.html (errors)
 
 - Path: ``path`` with the API's own path, without the stage, which a client names in a header.
   Whether it is encoded is not documented; taken as encoded. ``pathParameters`` repeats parts of
@@ -15,8 +17,10 @@ https://support.huaweicloud.com/intl/en-us/productdesc-functiongraph/functiongra
 - Body: a string, base64 unless a switch of the gateway is off: the flag is true beside ``""`` too.
 - Beside these come ``lubanops-*`` keys of the vendor's tracing. The keys and tokens of the
   function's agency, which HTTP functions find in headers, do not reach the application.
-- Response: a header that repeats is a list, as the vendor's own HTTP functions answer APIG. What
-  a client sees of a malformed result is not documented; a 502 stands for it.
+- Response: a header that repeats is a list, as the vendor's own HTTP functions answer APIG. All
+  of ``statusCode``, ``headers``, ``body`` and ``isBase64Encoded`` must be there, a number, a map, a
+  string and a boolean; of any other result, such as a string, the vendor's FAQ says that clients
+  get a 500. What it holds is not documented, APIG's own unexpected error stands for it.
 - Limits: 4 MB a request through APIG, 6 MB a result.
 """
 
@@ -42,7 +46,7 @@ from ._fields import (
     rooted_path,
 )
 from ._query import decode_map, encode_map
-from ._result import annotate, encode_lists, read_result, result_bytes
+from ._result import annotate, encode_lists, is_typed, read_result, result_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,10 +104,16 @@ _CREDENTIALS = (
     "x-cff-security-secret-key",
     "x-cff-security-token",
 )
+_RESULT_TYPES = {
+    "statusCode": (int,),
+    "headers": (dict,),
+    "body": (str,),
+    "isBase64Encoded": (bool,),
+}
 _MALFORMED = Response(
-    502,
+    500,
     (("Content-Type", "application/json"),),
-    b'{"error_msg":"Backend unavailable","error_code":"APIG.0202"}',
+    b'{"error_msg":"An unexpected error occurred","error_code":"APIG.0201"}',
 )
 
 
@@ -167,7 +177,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send, for an API that matches ``/`` by prefix."""
     headers = joined_headers(request)
     headers["x-forwarded-proto"] = request.scheme
@@ -197,6 +207,6 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive."""
-    if not isinstance(result, dict) or "statusCode" not in result:
+    if not isinstance(result, dict) or not is_typed(result, _RESULT_TYPES):
         return _MALFORMED
     return read_result(result, lists=True) or _MALFORMED

@@ -18,7 +18,8 @@ Source: https://github.com/Kong/kong, kong/plugins/aws-lambda/request-util.lua, 
 - User: none. Kong's authentication adds ``X-Consumer-*`` headers, but a route without it lets
   those of a client through.
 - Response: headers that repeat go to ``multiValueHeaders``, which replace the single ones. The
-  status is 100 to 599, the base64 flag a boolean; all else is a 502.
+  status is 100 to 599, the base64 flag a boolean; all else is a 502. Its ``error`` names what is
+  wrong; here it is always the status, which a function's error lacks.
 - Limits: 6 MB each way (Lambda's).
 """
 
@@ -28,7 +29,7 @@ from binascii import b2a_base64
 
 from ..errors import BadEventError
 from ..message import Request, Response
-from ._aws import EPOCH, REQUEST_LIMIT_BYTES, RESULT_LIMIT_BYTES, result_bytes
+from ._aws import REQUEST_LIMIT_BYTES, RESULT_LIMIT_BYTES, clock, result_bytes
 from ._aws import annotate_anonymous as annotate
 from ._body import decode_body
 from ._fields import (
@@ -103,7 +104,8 @@ _FIELDS = (
 _MALFORMED = Response(
     502,
     (("Content-Type", "application/json; charset=utf-8"),),
-    b'{"message":"Bad Gateway"}',
+    b'{"message":"Bad Gateway","error":"could not JSON decode Lambda function response: '
+    b'statusCode validation failed"}',
 )
 
 
@@ -186,7 +188,7 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
     return encode_multi(response, text_mime_types)
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event of the current plugin."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
@@ -219,8 +221,8 @@ def encode_event(request: Request) -> JSON:
             "domainPrefix": host.partition(".")[0],
             "identity": identity,
             "requestId": request.request_id,
-            "requestTime": EPOCH,
-            "requestTimeEpoch": 0,
+            "requestTime": clock(received_ms),
+            "requestTimeEpoch": received_ms,
             "resourcePath": request.path,
         },
     }

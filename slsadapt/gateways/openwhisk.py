@@ -169,7 +169,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that a raw action would receive."""
     joined = joined_headers(request)
     headers = {**joined, **dict(request.headers)}

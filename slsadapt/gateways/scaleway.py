@@ -18,9 +18,10 @@ https://www.scaleway.com/en/docs/serverless-functions/reference-content/request-
 - Client: ``X-Envoy-External-Address``, which the vendor's page names for filtering, since
   ``X-Forwarded-For`` begins with what the client wrote. Scheme: ``X-Forwarded-Proto``. Request's
   id: ``X-Request-Id``.
-- Response: a header that repeats is a list. A result without ``statusCode`` is a 200, and one
-  without ``body`` too is a body itself; a body that is no text is sent as JSON. The runtime adds
-  CORS headers where the application sets none.
+- Response: a header that repeats is a list. A result whose ``statusCode`` is no whole number is a
+  200, and one without ``body`` is a body itself; a body that is no text is sent as JSON. Whatever
+  else has another type than documented is passed over. The runtime adds CORS headers where the
+  application sets none.
 - Limits: 6 MiB a request. ``/favicon.ico`` and ``/robots.txt`` never arrive; what a CRON trigger
   sends looks like a request, and is served as one.
 """
@@ -147,7 +148,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the runtime would send, with the ``Host`` that its emulator sends."""
     headers = {name.title(): value for name, value in joined_headers(request).items()}
     headers["X-Forwarded-Proto"] = request.scheme
@@ -194,9 +195,23 @@ def decode_result(result: Any) -> Response:
     """Read the response that the client would receive: a 200 where the result says no more."""
     import json
 
-    if not isinstance(result, dict) or result.keys().isdisjoint(("statusCode", "body")):
-        result = {"body": result}
-    body = result.get("body")
+    whole = result if isinstance(result, dict) else {}
+    fields = whole.get("headers")
+    read: JSON = {"headers": _known(fields) if isinstance(fields, dict) else {}}
+    if type(whole.get("statusCode")) is int:
+        read["statusCode"] = whole["statusCode"]
+    body = whole.get("body", result)
     if not isinstance(body, str | None):
-        result = {**result, "body": json.dumps(body, ensure_ascii=False)}
-    return read_result(result, lists=True) or _FAILED
+        body = json.dumps(body, ensure_ascii=False)
+    read["body"], read["isBase64Encoded"] = body, whole.get("isBase64Encoded") is True
+    return read_result(read, lists=True) or _FAILED
+
+
+def _known(fields: JSON) -> JSON:
+    """Leave out what is neither text nor a list of it."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str)
+        or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    }

@@ -151,7 +151,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send, for an API bound at ``/``."""
     headers = joined_headers(request)
     headers["x-api-scheme"] = request.scheme

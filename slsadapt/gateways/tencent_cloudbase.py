@@ -145,7 +145,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that HTTP access would send."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:

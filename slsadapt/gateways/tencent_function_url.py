@@ -146,7 +146,7 @@ def decode_into(event: JSON, build: Build[T]) -> T:
         raise bad_event(event, _FIELDS, error) from None
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the URL would send.
 
     The body goes as text; octets that are not UTF-8 are replaced by U+FFFD, since the event
@@ -172,5 +172,6 @@ def decode_result(result: Any) -> Response:
         return _tencent.decode_result(result)
     import json
 
-    body = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
-    return Response(200, (("content-type", "application/json"),), body.encode())
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    body = text.encode("utf-8", "surrogatepass")
+    return Response(200, (("content-type", "application/json"),), body)

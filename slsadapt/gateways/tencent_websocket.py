@@ -188,7 +188,7 @@ def decode_result(result: Any) -> Response:
     return Response(number if 300 <= number <= 599 else 403, (), reason)
 
 
-def encode_event(message: SocketMessage) -> JSON:
+def encode_event(message: SocketMessage, *, received_ms: int = 0) -> JSON:
     """Write the event that the gateway would send."""
     if message.kind == "message":
         return encode_push(message.connection_id, "" if message.data is None else message.data)

@@ -54,8 +54,11 @@ if TYPE_CHECKING:
         def encode_result(self, response: Response, event: JSON) -> JSON:
             """Write what the function answers: 2xx accepts a handshake, its headers choose."""
 
-        def encode_event(self, message: SocketMessage) -> JSON:
-            """Invert ``decode_event``, for replay and the local gateway."""
+        def encode_event(self, message: SocketMessage, *, received_ms: int = 0) -> JSON:
+            """Invert ``decode_event``, for replay and the local gateway.
+
+            ``received_ms`` is Unix time, which such events tell as have a time.
+            """
 
         def decode_result(self, result: Any) -> Response:
             """Invert ``encode_result``: whether the gateway accepts, or what it replies."""

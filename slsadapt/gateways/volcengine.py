@@ -158,7 +158,7 @@ def _port(text: str) -> int:
     return int(text) if len(text) < 6 and text.isascii() and text.isdigit() else 0
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that the runtime would pass; a body that is not UTF-8 suffers."""
     headers = {name.title(): value for name, value in joined_headers(request).items()}
     headers["X-Faas-Event-Type"] = "http"

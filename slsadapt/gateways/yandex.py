@@ -17,7 +17,8 @@ https://yandex.cloud/en/docs/api-gateway/concepts/extensions/cloud-functions
   ``Proxy-Authenticate``, ``Transfer-Encoding`` and ``Via`` with an error, so they are left out:
   they are a proxy's, and the framing is the platform's. It renames ``Content-Md5``, ``Date``,
   ``Server`` and ``Www-Authenticate`` to ``X-Yf-Remapped-*``; an older page has the last among
-  the errors. A malformed result is a 502 with ``X-Function-Error``.
+  the errors. A malformed result is a 502 with ``X-Function-Error``: one where a field has another
+  JSON type than documented, a header's value among them.
 - Limits: 3.5 MB of JSON each way.
 """
 
@@ -29,6 +30,7 @@ from ..message import Request, Response
 from ._body import decode_body
 from ._fields import (
     LISTS,
+    NONE,
     OBJECT,
     OBJECT_OR_NONE,
     SCALARS,
@@ -44,7 +46,7 @@ from ._fields import (
     rooted_path,
 )
 from ._query import decode_lists, encode_lists, encode_map
-from ._result import encode_multi, read_result, result_bytes
+from ._result import encode_multi, is_typed, read_result, result_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +106,13 @@ _FIELDS = (
 _FOREIGN = frozenset({"stage", "domainName", "resourcePath", "apiId", "elb", "connectionId"})
 _REFUSED = frozenset({"proxy-authenticate", "transfer-encoding", "via"})
 _RENAMED = frozenset({"content-md5", "date", "server", "www-authenticate"})
+_RESULT_TYPES = {
+    "statusCode": (int, NONE),
+    "headers": (dict, NONE),
+    "multiValueHeaders": (dict, NONE),
+    "body": (str, NONE),
+    "isBase64Encoded": (bool, NONE),
+}
 _MALFORMED = Response(
     502,
     (("Content-Type", "application/json"), ("X-Function-Error", "true")),
@@ -186,8 +195,10 @@ def annotate(environ: JSON, event: JSON, context: object) -> None:
     environ["serverless.authorizer"] = event["requestContext"].get("authorizer")
 
 
-def encode_event(request: Request) -> JSON:
+def encode_event(request: Request, *, received_ms: int = 0) -> JSON:
     """Write the event that API Gateway would send, payload 0.1, for a path ``/{path+}``."""
+    from ._aws import clock
+
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         headers.setdefault(name.title(), []).append(value)
@@ -208,9 +219,8 @@ def encode_event(request: Request) -> JSON:
         },
         "httpMethod": request.method,
         "requestId": request.request_id,
-        # The pure functions have no clock.
-        "requestTime": "01/Jan/1970:00:00:00 +0000",
-        "requestTimeEpoch": 0,
+        "requestTime": clock(received_ms),
+        "requestTimeEpoch": received_ms // 1000,
     }
     if request.user:
         context["authorizer"] = {"jwt": {"claims": {"sub": request.user}, "scopes": []}}
@@ -239,13 +249,16 @@ def encode_result(response: Response, event: JSON, text_mime_types: tuple[str, .
 
 def decode_result(result: Any) -> Response:
     """Read the response that the client would receive, some headers renamed."""
-    if isinstance(result, dict):
-        lists, fields = result.get("multiValueHeaders"), result.get("headers")
-        if isinstance(lists, dict) and isinstance(fields, dict):
-            names = {name.lower() for name in lists}
-            fields = {name: value for name, value in fields.items() if name.lower() not in names}
-            result = {**result, "headers": fields}
-    response = read_result(result)
+    if not isinstance(result, dict) or not is_typed(result, _RESULT_TYPES):
+        return _MALFORMED
+    lists, fields = result.get("multiValueHeaders") or {}, result.get("headers") or {}
+    for values in ([*fields.values()], *lists.values()):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            return _MALFORMED
+    names = {name.lower() for name in lists}
+    fields = {name: value for name, value in fields.items() if name.lower() not in names}
+    status = 200 if result.get("statusCode") is None else result["statusCode"]
+    response = read_result({**result, "statusCode": status, "headers": fields})
     if response is None or any(name.lower() in _REFUSED for name, _ in response.headers):
         return _MALFORMED
     return response.replace(

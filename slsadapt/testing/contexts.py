@@ -79,13 +79,17 @@ __all__ = [
 ]
 
 # Dialects whose events have the invocation's ID as the request's.
-SHARED_IDS = ("alibaba_fc2", "alibaba_fc3")
+SHARED_IDS = ("alibaba_fc2", "alibaba_fc3", "aws_function_url")
 
 _DIALECTS = (*gateways.NAMES, *gateways.SOCKET_NAMES)
 _NO_CREDENTIAL = "no-credential-but-a-test"
+# What platforms call the end of the time, in ms of Unix time.
+_DEADLINES = ("deadline_ms", "deadline")
 
 
-def for_dialect(name: str, request_id: str = "") -> object:
+def for_dialect(
+    name: str, request_id: str = "", *, deadline_ms: int | None = None, **values: Any
+) -> object:
     """Make the context of the platform behind a gateway.
 
     Kong's plugin invokes AWS Lambda, so its context is AWS's. Alibaba's FC 2.0 has it inside of
@@ -94,13 +98,22 @@ def for_dialect(name: str, request_id: str = "") -> object:
     Args:
         name: one of ``gateways.NAMES`` or ``gateways.SOCKET_NAMES``.
         request_id: ``""`` for a new one.
+        deadline_ms: when the time is over, in ms of Unix time; None for what the making begins.
+        values: what the platform's own function takes besides.
 
     Raises:
         OptionError: there is no such dialect.
     """
     if name not in _DIALECTS:
         raise OptionError(f"dialect must be one of {', '.join(_DIALECTS)}; got {name!r}")
-    return _PLATFORMS[name.partition("_")[0]](request_id=request_id)
+    context: Any = _PLATFORMS[name.partition("_")[0]](request_id=request_id, **values)
+    if deadline_ms is not None:
+        if isinstance(context, _Timed):
+            context._left_ms = lambda: max(0, deadline_ms - int(time.time() * 1000))
+        for field_name in _DEADLINES:
+            if hasattr(context, field_name):
+                setattr(context, field_name, deadline_ms)
+    return context
 
 
 class _Timed:

@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
     Function = Callable[[Any, Any], Any]
 
-__all__ = ["BYTES_NAMES", "Delivery", "Gateway"]
+__all__ = ["Delivery", "Gateway"]
 
 STREAMED = "no gateway streams a request's body: functions get it whole"
-# Function Compute's own runtime leaves it to functions to read the event.
-BYTES_NAMES = ("alibaba_apigw", "alibaba_fc3")
 # Where the hook of the functions that we wrap puts what it is told.
 _TIMINGS: ContextVar[list[Timing]] = ContextVar("slsadapt_testing_timings")
 
@@ -167,7 +165,7 @@ class Gateway:
         token = _TIMINGS.set(timings)
         timing = delivery.timing
         event = delivery.event
-        if name in BYTES_NAMES:
+        if name in gateways.BYTES_NAMES:
             event = json.dumps(event).encode()
         elif through_json:
             event = json.loads(json.dumps(event))

@@ -420,8 +420,13 @@ def test_event_is_written_with_the_fields_that_the_gateway_sends(case: str) -> N
         assert written["requestContext"][name] == recorded["requestContext"][name]
     assert written.get("body") == recorded.get("body")
     for name in ("headers", "multiValueHeaders"):
-        fields = recorded.get(name, {})
-        assert written.get(name, {}) == {each.lower(): value for each, value in fields.items()}
+        assert written.get(name) == recorded.get(name)
+
+
+@pytest.mark.parametrize("kind", ["connect", "message", "disconnect"])
+def test_every_event_tells_the_clients_user_agent(kind: SocketKind) -> None:
+    event = aws_websocket.encode_event(SocketMessage(kind, "1"), user_agent="chat/1.0")
+    assert event["requestContext"]["identity"] == {"userAgent": "chat/1.0", "sourceIp": None}
 
 
 def test_offers_that_no_header_holds_are_written_as_headers() -> None:
@@ -430,8 +435,8 @@ def test_offers_that_no_header_holds_are_written_as_headers() -> None:
     )
     event = aws_websocket.encode_event(offer)
     assert event["multiValueHeaders"] == {
-        "sec-websocket-protocol": ["v2, v1"],
-        "sec-websocket-extensions": ["x-log; level=1, x-zip"],
+        "Sec-WebSocket-Protocol": ["v2, v1"],
+        "Sec-WebSocket-Extensions": ["x-log; level=1, x-zip"],
     }
     read = aws_websocket.decode_event(event)
     assert (read.subprotocols, read.extensions) == (offer.subprotocols, offer.extensions)

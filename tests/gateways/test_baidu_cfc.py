@@ -179,17 +179,19 @@ def test_result_has_one_string_a_header() -> None:
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("result", "body"),
     [
-        pytest.param(None, id="null"),
-        pytest.param("text", id="text"),
-        pytest.param({"statusCode": "ok"}, id="status no number"),
-        pytest.param({"statusCode": 200, "headers": {"a": ["b"]}}, id="header no text"),
-        pytest.param({"statusCode": 200, "body": {"a": 1}}, id="body no text"),
+        pytest.param(None, b"null", id="null"),
+        pytest.param("text", b'"text"', id="text"),
+        pytest.param({"statusCode": "ok"}, b'{"statusCode": "ok"}', id="status no number"),
+        pytest.param({"headers": {"a": ["b"]}}, b'{"headers": {"a": ["b"]}}', id="header no text"),
+        pytest.param({"body": {"a": 1}}, b'{"body": {"a": 1}}', id="body no text"),
     ],
 )
-def test_malformed_result_is_a_502(result: object) -> None:
-    assert baidu_cfc.decode_result(result).status == 502
+def test_malformed_result_is_a_body_itself(result: object, body: bytes) -> None:
+    response = baidu_cfc.decode_result(result)
+    assert (response.status, response.body) == (200, body)
+    assert response.headers == (("Content-Type", "text/plain"),)
 
 
 def test_event_is_written_as_the_trigger_does() -> None:

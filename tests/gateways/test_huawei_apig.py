@@ -262,10 +262,10 @@ def test_result_lists_what_repeats() -> None:
         pytest.param({"statusCode": 200, "body": {"a": 1}}, id="body no text"),
     ],
 )
-def test_malformed_result_is_a_502(result: object) -> None:
+def test_malformed_result_is_a_500(result: object) -> None:
     response = huawei_apig.decode_result(result)
-    assert response.status == 502
-    assert json.loads(response.body)["error_code"] == "APIG.0202"
+    assert response.status == 500
+    assert json.loads(response.body)["error_code"] == "APIG.0201"
 
 
 def test_event_is_written_as_the_gateway_does() -> None:

@@ -294,7 +294,11 @@ def test_result_is_read(
 )
 def test_malformed_result_is_a_502(result: object) -> None:
     response = kong.decode_result(result)
-    assert (response.status, response.body) == (502, b'{"message":"Bad Gateway"}')
+    assert (response.status, response.body) == (
+        502,
+        b'{"message":"Bad Gateway","error":"could not JSON decode Lambda function response: '
+        b'statusCode validation failed"}',
+    )
 
 
 @every_version

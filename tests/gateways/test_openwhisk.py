@@ -358,8 +358,6 @@ def test_result_is_read_as_the_controller_does(result: Any, response: Response) 
         pytest.param({"headers": ["a"], "body": "b"}, id="headers no object"),
         pytest.param({"headers": {"a": {"b": "c"}}, "body": "d"}, id="header no text"),
         pytest.param({"headers": {"content-type": {}}, "body": "d"}, id="type no text"),
-        pytest.param({"headers": {"content-type": "image/png"}, "body": "<>"}, id="no base64"),
-        pytest.param({"headers": {"content-type": "text/html"}, "body": {}}, id="json as html"),
         pytest.param({"error": "it broke"}, id="error no object"),
         pytest.param({"body": {"a": b""}}, id="no JSON"),
     ],
@@ -368,6 +366,20 @@ def test_malformed_result_is_the_documented_400(result: object) -> None:
     response = openwhisk.decode_result(result)
     assert response.status == load_case("openwhisk/error_bad_shape")["http"]["status"]
     assert json.loads(response.body) == {"error": "Response is not valid 'message/http'."}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param({"headers": {"content-type": "image/png"}, "body": "<>"}, id="no base64"),
+        pytest.param({"headers": {"content-type": "text/html"}, "body": {}}, id="json as html"),
+    ],
+)
+def test_body_of_another_type_than_announced_is_a_400(result: object) -> None:
+    response = openwhisk.decode_result(result)
+    assert response.status == 400
+    message = "Response type in header did not match generated content type."
+    assert json.loads(response.body) == {"error": message}
 
 
 def test_result_is_measured_as_the_runtime_writes_it() -> None:

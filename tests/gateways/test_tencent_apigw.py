@@ -194,5 +194,5 @@ def test_malformed_result_is_a_403(result: object) -> None:
 
 
 def test_flag_of_a_result_may_be_text() -> None:
-    result = {"statusCode": "200", "headers": None, "body": "Zm9v", "isBase64Encoded": "true"}
+    result = {"statusCode": 200, "headers": None, "body": "Zm9v", "isBase64Encoded": "true"}
     assert tencent_apigw.decode_result(result).body == b"foo"

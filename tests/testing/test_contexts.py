@@ -306,6 +306,19 @@ def test_dialects_context_has_the_id_that_is_given(
     assert read(contexts.for_dialect(dialect, ID)) == ID
 
 
+def test_dialects_context_ends_at_the_deadline_that_is_given() -> None:
+    ends_ms = 4_102_444_800_000
+    before_ms = int(time.time() * 1000)
+    context: Any = contexts.for_dialect(
+        "yandex", ID, deadline_ms=ends_ms, function_name="orders", memory_mb=256
+    )
+    left_ms = context.get_remaining_time_in_millis()
+    assert ends_ms - int(time.time() * 1000) <= left_ms <= ends_ms - before_ms
+    assert (context.deadline_ms, context.function_name) == (ends_ms, "orders")
+    late: Any = contexts.for_dialect("huawei_apig", deadline_ms=1000)
+    assert late.getRemainingTimeInMilliSeconds() == 0
+
+
 @pytest.mark.parametrize("name", ["aws", "aws_", "AWS_HTTP", "", "nobody_apigw"])
 def test_unknown_dialect_is_an_error(name: str) -> None:
     with pytest.raises(OptionError, match=f"dialect must be one of .*aws_http.*; got '{name}'"):

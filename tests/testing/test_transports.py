@@ -124,7 +124,7 @@ def test_server_is_that_of_the_url(
 
 def test_host_may_be_named_by_a_header(by: Any) -> None:
     response = by(echo, "aws_rest")("GET", "/", headers={"Host": "other.example"})
-    assert delivery_of(response).event["multiValueHeaders"]["host"] == ["other.example"]
+    assert delivery_of(response).event["multiValueHeaders"]["Host"] == ["other.example"]
     assert response.json()["headers"]["host"] == "other.example"
 
 
