@@ -12,6 +12,7 @@ __all__ = [
     "DeadlineError",
     "InterfaceError",
     "LifespanError",
+    "LocalError",
     "NotCarriedError",
     "OptionError",
     "PackageError",
@@ -69,6 +70,10 @@ class ResultTooLargeError(SlsadaptError, ValueError):
 
 class BenchError(SlsadaptError, RuntimeError):
     """A measurement that cannot be made, or a report that cannot be read."""
+
+
+class LocalError(SlsadaptError, RuntimeError):
+    """A local cloud that cannot be started, or told what to do."""
 
 
 class PackageError(SlsadaptError, RuntimeError):

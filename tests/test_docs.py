@@ -6,11 +6,16 @@ import json
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -79,7 +84,10 @@ SHORT = {
     "bench imports": ["--rounds", "1"],
     "bench memory": ["--rounds", "1"],
     "bench warm": ["-n", "50", "--rounds", "1"],
+    # A page of the docs has it on the port that everybody has.
+    "serve": ["--port", "0", "--invoke-port", "0"],
 }
+CHAT = "def main_handler(event, context):\n    return {'statusCode': 200}\n"
 INDEX = "from shop import app\n\nfrom slsadapt import wrap\n\nmain_handler = wrap(app)\n"
 
 
@@ -90,6 +98,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "samples", folder / "samples")
     (folder / "shop.py").write_text(blocks(ROOT / "README.md", "python")[0])
     (folder / "index.py").write_text(INDEX)
+    (folder / "chat.py").write_text(CHAT)
     (folder / "requirements.txt").write_text("slsadapt\nflask\n")
     request = Request("GET", "/hello/Ada", "", (("host", "localhost"),))
     event = json.dumps(gateways.load("aws_http").encode_event(request))
@@ -107,14 +116,55 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before["imports"] = json.loads((folder / "imports.json").read_text())["imports"]
     (folder / "before.json").write_text(json.dumps(before))
     shutil.copy(folder / "before.json", folder / "now.json")
+    (folder / "cassettes").mkdir()
+    record = ["serve", "shop:app", "--record", "cassettes"]
+    with serving(folder, [sys.executable, "-m", "slsadapt", *record, *SHORT["serve"]]) as told:
+        urlopen(told["url"].rstrip("/") + "/hello/Ada").close()
     (folder / "build").mkdir()
     shutil.copy(folder / "new.zip", folder / "build" / "app.zip")
     return folder
 
 
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return str(taken.getsockname()[1])
+
+
+@contextmanager
+def serving(folder: Path, words: list[str]) -> Iterator[dict[str, Any]]:
+    """Run a command that serves until it is told to stop, and tell where it does."""
+    with subprocess.Popen(
+        [*words, "--json-logs"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield json.loads(line)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+    assert process.returncode == 0, line.decode()
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("command", dict.fromkeys(commands()))
 def test_commands_work(command: str, project: Path) -> None:
+    words = shlex.split(command)
+    if words[1] == "serve":
+        words = [sys.executable, "-m", *words, *SHORT["serve"]]
+        if "--debug-port" in words:
+            words[words.index("--debug-port") + 1] = free_port()
+        with serving(project, words) as told:
+            assert told["url"].startswith("http://127.0.0.1:")
+        return
+    if words[1] == "trigger":
+        target = ["serve", "chat.py:main_handler", *SHORT["serve"]]
+        with serving(project, [sys.executable, "-m", "slsadapt", *target]) as told:
+            words = [sys.executable, "-m", *words, "--url", told["invoke"]]
+            done = subprocess.run(words, cwd=project, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        assert b"200" in done.stdout
+        return
     line, _, event_file = command.partition(" < ")
     output = (project / event_file).read_bytes() if event_file else b""
     name = ""

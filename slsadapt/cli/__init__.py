@@ -27,12 +27,17 @@ def main() -> None:
     from .package import package
     from .profile_token import profile_token
     from .replay import replay
+    from .serve import serve
+    from .trigger import trigger
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
     def slsadapt() -> None:
         """Run a Flask, Django, FastAPI or any WSGI or ASGI application as a cloud function.
 
+        \b
+        Run a cloud for it on this machine, with a gateway and real instances:
+          slsadapt serve shop:app
         \b
         Answer one event of a gateway, as the cloud would:
           slsadapt invoke shop:app event.json
@@ -57,6 +62,8 @@ def main() -> None:
           curl -H "X-Profile: $(slsadapt profile-token GET /report)" https://example.com/report
         """  # noqa: D301 - click reads the octet \b
 
+    slsadapt.add_command(serve)
+    slsadapt.add_command(trigger)
     slsadapt.add_command(invoke)
     slsadapt.add_command(events)
     slsadapt.add_command(replay)
