@@ -7,7 +7,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 SECONDS ?= 60
 
-.PHONY: help demo test check fix fuzz bench-peers bench-cold leaks conformance clean
+.PHONY: help demo test check fix fuzz bench-peers bench-cold bench-local leaks conformance clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,10 @@ demo: $(STAMP)  ## Run the samples on events, and see what they log
 	@echo; echo "Where a cold start goes, and what bytecode is worth:"
 	$(BIN)/slsadapt bench cold samples/flask_app samples/flask_app/events/hello.json \
 		--bytecode valid --bytecode none --rounds 6
+	@echo; echo "Now run the whole cloud here: a gateway, and instances that start cold and die:"
+	@echo "    $(BIN)/slsadapt serve samples/flask_app"
+	@echo "and open http://127.0.0.1:9000/ and http://127.0.0.1:9000/hello/you; then change a file in"
+	@echo "samples/flask_app and reload. Ctrl-C stops it."
 
 test: check  ## Check, then test here with coverage and on every other Python found
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
@@ -60,6 +64,9 @@ bench-peers: $(STAMP)  ## Measure against apig-wsgi, serverless-wsgi, Mangum and
 
 bench-cold: $(STAMP)  ## Measure cold starts of packages against what others ship
 	$(BIN)/python -m benchmarks.cold --json benchmarks/results/cold.json
+
+bench-local: $(STAMP)  ## Measure slsadapt serve beside serverless-offline and functions-framework
+	$(BIN)/python -m benchmarks.local --json benchmarks/results/local.json
 
 leaks: $(STAMP)  ## Run a hundred thousand mixed invocations and see that none leaves a trace
 	SLSADAPT_INVOCATIONS=100000 $(BIN)/python -m pytest -q tests/logs/test_no_leak.py
