@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
+
+    JSON = dict[str, Any]
 
 __all__ = ["Function"]
 
@@ -17,7 +20,7 @@ class Function:
 
     Args:
         label: as the user named the target.
-        folder: first in the import path, and the working directory, as in clouds.
+        folder: first in the import path, and the working directory, as in clouds; made absolute.
         module: what to import.
         name: what to take of it, perhaps dotted.
         dialect: the gateway's, one of ``gateways.NAMES`` or ``gateways.SOCKET_NAMES``; which
@@ -46,6 +49,26 @@ class Function:
     base_path: str = ""
     bootstrap: tuple[str, ...] = ()
     debug_port: int | None = None
+
+    def __post_init__(self) -> None:
+        # Instances start in it, where what is relative to this process leads elsewhere.
+        object.__setattr__(self, "folder", self.folder.absolute())
+
+    def described(self) -> JSON:
+        """Give what a process must know to import and call it, as ``inside`` reads it."""
+        return {
+            "folder": str(self.folder),
+            "module": self.module,
+            "name": self.name,
+            "is_handler": self.is_handler,
+            "dialect": self.dialect,
+            "function_name": self.function_name,
+            "timeout_s": self.timeout_s,
+            "memory_mb": self.memory_mb,
+            "concurrency": self.concurrency,
+            "base_path": self.base_path,
+            "debug_port": None,
+        }
 
     @property
     def is_handler(self) -> bool:

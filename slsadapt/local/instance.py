@@ -460,21 +460,9 @@ class Instance:
             if function.concurrency == 1:
                 del environment["AWS_LAMBDA_MAX_CONCURRENCY"]
             return environment
-        inside = {
-            "runtime_api": address,
-            "instance": self.name,
-            "folder": str(function.folder),
-            "module": function.module,
-            "name": function.name,
-            "is_handler": function.is_handler,
-            "dialect": function.dialect,
-            "function_name": function.function_name,
-            "timeout_s": self._timeout_s,
-            "memory_mb": function.memory_mb,
-            "concurrency": function.concurrency,
-            "base_path": function.base_path,
-            "debug_port": function.debug_port if self.has_debugger else None,
-        }
+        inside = function.described() | {"runtime_api": address, "instance": self.name}
+        if self.has_debugger:
+            inside |= {"timeout_s": None, "debug_port": function.debug_port}
         environment["SLSADAPT_INSTANCE"] = json.dumps(inside)
         return environment
 

@@ -112,7 +112,7 @@ class Spawner:
     ) -> None:
         self.cold = cold
         self._function = function
-        self._folder = str(function.folder.absolute())
+        self._folder = str(function.folder)
         self._zygote = zygote
         self._control = control
         self._loop = asyncio.get_running_loop()
@@ -208,24 +208,10 @@ class Spawner:
         Raises:
             LocalError: the zygote is no more.
         """
-        function = self._function
         future: asyncio.Future[Preloaded] = self._loop.create_future()
-        # As inside.py has it, without what the import does not need.
-        instance = {
-            "folder": self._folder,
-            "module": function.module,
-            "name": function.name,
-            "is_handler": function.is_handler,
-            "dialect": function.dialect,
-            "function_name": function.function_name,
-            "timeout_s": function.timeout_s,
-            "memory_mb": function.memory_mb,
-            "base_path": function.base_path,
-            "debug_port": None,
-        }
         request = {
             "environment": dict(os.environ if environment is None else environment),
-            "instance": instance,
+            "instance": self._function.described(),
         }
         self._preloads[self._ask("preload", request, [])] = future
         return await future
