@@ -262,7 +262,7 @@ def _gateways(dialects: tuple[str, ...]) -> tuple[str, str | None]:
             "--dialect takes one gateway, and one of WebSockets beside it, got "
             f"{', '.join(dialects)}"
         )
-    platforms = {name.partition("_")[0] for name in dialects}
+    platforms = {gateways.platform_of(name) for name in dialects}
     if len(platforms) > 1:
         raise click.UsageError(
             f"{' and '.join(dialects)} are of two clouds; one function runs on one of them"
@@ -281,7 +281,7 @@ def _command(bootstrap: str, dialect: str, cold: str, debug_port: int | None) ->
                 raise click.UsageError(
                     f"{option} is for our own runtime client, --bootstrap runs another one"
                 )
-        if not dialect.startswith(("aws_", "kong")):
+        if gateways.platform_of(dialect) != "aws":
             raise click.UsageError(
                 f"--bootstrap runs a client of AWS Lambda's Runtime API, and {dialect} calls "
                 "functions otherwise"

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
             """Add to an environ or scope what applications find there beside the request."""
 
 
-__all__ = ["BYTES_NAMES", "NAMES", "OBJECT_NAMES", "SOCKET_NAMES", "detect", "load"]
+__all__ = ["BYTES_NAMES", "NAMES", "OBJECT_NAMES", "SOCKET_NAMES", "detect", "load", "platform_of"]
 
 # For a first look: a key that all events of some dialects have in their requestContext, or at
 # their top, and the dialects, asked in this order, which decides nothing but how soon the right
@@ -129,6 +129,11 @@ def load(name: str) -> Dialect:
             raise OptionError(f"gateway must be 'auto' or one of {', '.join(NAMES)}; got {name!r}")
         dialect = _loaded[name] = getattr(__import__(__name__, fromlist=[name]), name)
     return dialect
+
+
+def platform_of(name: str) -> str:
+    """Name the platform behind a dialect's gateway, ``"tencent"``; Kong's plugin invokes AWS's."""
+    return "aws" if name == "kong" else name.partition("_")[0]
 
 
 def detect(event: Any) -> Dialect:

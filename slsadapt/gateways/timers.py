@@ -89,7 +89,6 @@ def volcengine(at_s: float, name: str, payload: str, event_id: str) -> JSON:
 # By what a dialect's name begins with; Kong's plugin calls AWS Lambda.
 PLATFORMS: dict[str, Callable[[float, str, str, str], Any]] = {
     "aws": aws,
-    "kong": aws,
     "tencent": tencent,
     "alibaba": alibaba,
     "huawei": huawei,

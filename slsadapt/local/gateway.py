@@ -150,7 +150,7 @@ class Gateway:
         self._root_path = self.mount if self._name in _STRIPPING else ""
         self._stripped_bytes = len(self._mount) if self._root_path else 0
         self._has_objects = self._name in gateways.OBJECT_NAMES
-        self._is_aws = self._name.startswith("aws_") or self._name == "kong"
+        self._is_aws = gateways.platform_of(self._name) == "aws"
         limit_bytes = self._dialect.REQUEST_LIMIT_BYTES
         self._body_limit_bytes = limit_bytes
         self._event_limit_bytes = None if self._name in _BODY_LIMITED | _TRUNCATING else limit_bytes

@@ -86,7 +86,7 @@ def _log(described: JSON) -> None:
 def _load(spec: JSON) -> tuple[Function, Answer]:
     """Import the function, and give it with what answers invocations by it."""
     dialect: str = spec["dialect"]
-    platform = "aws" if dialect == "kong" else dialect.partition("_")[0]
+    platform = gateways.platform_of(dialect)
     folder: str = spec["folder"]
     # Nothing of how this process was started, as with any other command.
     own = {"", folder, os.path.realpath(folder), os.path.realpath(".")}

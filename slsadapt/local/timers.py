@@ -302,11 +302,10 @@ def timer_event(dialect: str, at_s: float, name: str = "slsadapt", payload: str 
     Raises:
         LocalError: the platform has no timer whose events are known, or the payload is no JSON.
     """
-    encode = PLATFORMS.get(dialect.partition("_")[0])
+    encode = PLATFORMS.get(gateways.platform_of(dialect))
     if encode is None or dialect in gateways.OBJECT_NAMES:
-        known = [each for each in PLATFORMS if each != "kong"]
         raise LocalError(
-            f"there are no timer events of {dialect}; there are those of {', '.join(known)}: "
+            f"there are no timer events of {dialect}; there are those of {', '.join(PLATFORMS)}: "
             "choose another dialect"
         )
     try:

@@ -106,7 +106,7 @@ def for_dialect(
     """
     if name not in _DIALECTS:
         raise OptionError(f"dialect must be one of {', '.join(_DIALECTS)}; got {name!r}")
-    context: Any = _PLATFORMS[name.partition("_")[0]](request_id=request_id, **values)
+    context: Any = _PLATFORMS[gateways.platform_of(name)](request_id=request_id, **values)
     if deadline_ms is not None:
         if isinstance(context, _Timed):
             context._left_ms = lambda: max(0, deadline_ms - int(time.time() * 1000))
@@ -783,7 +783,6 @@ _PLATFORMS: dict[str, Callable[..., object]] = {
     "digitalocean": digitalocean,
     "gcp": gcp,
     "huawei": huawei,
-    "kong": aws,
     "openwhisk": openwhisk,
     "scaleway": scaleway,
     "tencent": tencent,

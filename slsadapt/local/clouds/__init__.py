@@ -142,7 +142,5 @@ def load(dialect: str) -> Cloud:
     """
     if dialect not in _NAMES:
         raise OptionError(f"dialect must be one of {', '.join(_NAMES)}; got {dialect!r}")
-    # Kong's plugin invokes AWS Lambda.
-    platform = "aws" if dialect == "kong" else dialect.partition("_")[0]
-    cloud: Cloud = import_module(f"{__name__}.{platform}").CLOUDS[dialect]
+    cloud: Cloud = import_module(f"{__name__}.{gateways.platform_of(dialect)}").CLOUDS[dialect]
     return cloud
